@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTML report: one self-contained file, the same bytes for the same run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dmabed.report import facts, finding_picture, memory_map, svg
+from dmabed.report.facts import Json, Sources
+from verifier.address import hex_address
+from verifier.errors import UsageError
+
+_EXCERPT_AROUND = 4
+_LANES = ("cpu0", "cpu1", "allocator", "nic", "wire")
+
+
+def write_report(result: Json, directory: Path, sources: Sources | None) -> Path:
+    """Write ``index.html`` for one run into *directory* (made where it does not exist) and return its path.
+
+    The file appears whole or not at all. `UsageError` where it cannot be written.
+    """
+    page = render(result, sources)
+    path = directory / "index.html"
+    part = directory / f".index.html.{os.getpid()}.part"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_text(page, encoding="utf-8", newline="\n")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"the report cannot be written to {directory}: {error.strerror or error}",
+                         "give --report a directory that you may write to") from error
+    return path
+
+
+def render(result: Json, sources: Sources | None = None) -> str:
+    """The page as a string."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    environment.filters.update(hex=_hex, size=facts.size_text, time=facts.time_text, clean=facts.clean)
+    template = environment.from_string(Path(__file__).with_name("template.html.j2").read_text(encoding="utf-8"))
+    reach = facts.reach_last(result)
+    findings = [_finding(f, result, sources, number) for number, f in enumerate(result.get("findings", ()), 1)]
+    notices = [_finding(f, result, sources, 0) for f in result.get("notices", ())]
+    for shown in (*findings, *notices):
+        if shown["picture"] is not None:
+            shown["svg"] = Markup(svg.zoom(shown["picture"], reach))
+    map_ = memory_map.build(result["map"], finding_picture.map_faults(result)) if result.get("map") else None
+    timeline = result.get("timeline") or ()
+    return template.render(
+        result=result, world=result.get("world") or {}, options=facts.options(result), limits=facts.limits_text(result),
+        verdict=facts.verdict_line(result), meaning=facts.verdict_meaning(result), findings=findings, notices=notices,
+        map=map_, map_svg=None if map_ is None else Markup(svg.address_map(map_)),
+        map_text="" if map_ is None else "\n".join(memory_map.lines(map_, 100)),
+        kinds=[] if map_ is None else _kinds(map_), allocations=facts.allocations(result),
+        frames=facts.frames_text(result), timeline=timeline[:facts.TIMELINE_SHOWN],
+        left_out=max(0, len(timeline) - facts.TIMELINE_SHOWN), lanes=_lanes(timeline),
+        missing=result.get("not_exercised") or {}, handlers=result.get("handlers") or (),
+        log=result.get("log") or (), corrupted=result.get("corrupted") or (), error=result.get("error"))
+
+
+def _finding(finding: Json, result: Json, sources: Sources | None, number: int) -> dict[str, Any]:
+    owner = finding.get("owner")
+    return {
+        "number": number, "picture": finding_picture.picture(finding, result), "svg": None,
+        "excerpt": facts.excerpt(finding.get("where"), sources, _EXCERPT_AROUND),
+        "allocation": next((a for a in facts.allocations(result) if owner and a.owner == owner), None),
+        "severity": "error", "also": (), "related": (), "faults": (), "consequences": (), "bugcheck": None, "remedy": "",
+        "replay": "", "where": None, "time_ns": None, "owner": None, **finding}
+
+
+def _kinds(map_: memory_map.MemoryMap) -> list[str]:
+    """The kinds of block on the map, for the legend."""
+    present = {b.kind if b.live else "freed" for row in map_.rows for b in row.blocks}
+    known = ("shared", "contiguous", "pool", "image")
+    return [k for k in known if k in present] + (["other"] if present - {*known, "freed"} else []) + (
+        ["freed"] if "freed" in present else [])
+
+
+def _lanes(timeline: Sequence[Json]) -> list[str]:
+    present = {str(event["lane"]) for event in timeline}
+    return [lane for lane in _LANES if lane in present] + sorted(present - set(_LANES))
+
+
+def _hex(address: int | None) -> str:
+    return facts.NOTHING if address is None else hex_address(address)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Virtual time in nanoseconds and the queue of what is due. Nothing sleeps and nothing reads the host's time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+
+US = 1_000
+MS = 1_000_000
+SECOND = 1_000_000_000
+
+NEVER = 1 << 62
+"""A time that no world reaches."""
+
+Action = Callable[[], None]
+
+
+class Clock:
+    """Virtual time. Every action that takes time advances it; what falls due on the way runs in order of time, then of
+    entry."""
+
+    __slots__ = ("_heap", "_order", "due", "now")
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.due = NEVER
+        """Time of the next entry in the queue; hot paths compare it instead of calling `advance`."""
+        self._heap: list[tuple[int, int, Action]] = []
+        self._order = 0
+
+    def at(self, delay_ns: int, action: Action) -> None:
+        """Run *action* when *delay_ns* have passed."""
+        self._order += 1
+        when = self.now + delay_ns
+        heappush(self._heap, (when, self._order, action))
+        if when < self.due:
+            self.due = when
+
+    def advance(self, ns: int) -> None:
+        """Let *ns* nanoseconds pass and run what falls due."""
+        target = self.now + ns
+        while self.due <= target:
+            self._run_next()
+        if target > self.now:
+            self.now = target
+
+    def run_next(self) -> bool:
+        """Jump to the next entry and run it; False if the queue is empty."""
+        if self.due == NEVER:
+            return False
+        self._run_next()
+        return True
+
+    def _run_next(self) -> None:
+        heap = self._heap
+        when, _, action = heappop(heap)
+        if when > self.now:
+            self.now = when
+        self.due = heap[0][0] if heap else NEVER
+        action()

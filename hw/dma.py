@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The DMA port: the only way from a device to RAM.
+
+*Check* and *effect* are two things. The check records a finding for the whole span, last byte included, naming whose
+memory it hits. The effect is what the device's limits say that silicon does: by default both happen, the finding is
+recorded and the wrong bytes move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hw import dma_rules as rules
+from hw.bus import Bus
+from hw.clock import Clock
+from hw.inject import Injector
+from hw.limits import DmaLimits, Effect
+from verifier.address import Span, first_multiple_inside, hex_address
+from verifier.address_book import AddressBook, Block, BlockKind
+from verifier.events import EventRecord, Kind
+from verifier.findings import Findings
+from verifier.where import Where
+
+if TYPE_CHECKING:
+    from hw.ram import Ram
+
+DATA_BEHIND_NS = 1_500
+"""How long data of a device may stay on their way to memory while nobody reads a register of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corruption:
+    """Bytes of host memory that a device overwrote although they were not meant."""
+
+    physical: int
+    length: int
+    owner: str
+
+
+class DmaPort:
+    """One device's way to memory, with its limits."""
+
+    __slots__ = ("_boundary", "_bus", "_cached_block", "_cached_end", "_cached_start", "_clock", "_events", "_findings",
+                 "_in_flight", "_max", "_offset", "_ram", "_reach", "_shift", "adapter", "armed_by", "book",
+                 "bus_master", "corrupted", "device", "injector", "limits", "parked", "shut_down")
+
+    def __init__(self, device: str, adapter: int, limits: DmaLimits, bus: Bus, ram: Ram, book: AddressBook,
+                 clock: Clock, events: EventRecord, findings: Findings, injector: Injector | None = None) -> None:
+        self.device = device
+        self.adapter = adapter
+        self.limits = limits
+        self.book = book
+        self.injector = injector
+        self.bus_master = False
+        self.parked = False
+        """True once the device was removed or reset by the bus: no cycle leaves it any more."""
+        self.shut_down = False
+        """True after the shutdown handler returned: any cycle is a finding."""
+        self.armed_by: Where | None = None
+        """The line of the store or doorbell that let the device do what it does."""
+        self.corrupted: list[Corruption] = []
+        self._bus = bus
+        self._ram = ram
+        self._clock = clock
+        self._events = events
+        self._findings = findings
+        self._offset = bus.logical_offset
+        self._reach = limits.reach
+        self._boundary = limits.boundary
+        self._shift = limits.boundary.bit_length() - 1 if limits.boundary else 64
+        self._max = limits.max_length
+        self._in_flight: list[tuple[int, bytes, int]] = []
+        self._cached_block: Block | None = None
+        self._cached_start = 0
+        self._cached_end = 0
+
+    # What devices call
+
+    def read(self, logical: int, length: int, purpose: str) -> bytes | None:
+        """The device reads *length* bytes at *logical*; None if the cycle was aborted."""
+        if self._in_flight:
+            self.flush()
+        end = logical + length
+        if (end > self._reach or logical >> self._shift != (end - 1) >> self._shift or length > self._max
+                or not self.bus_master or self.shut_down or self.injector is not None):
+            if not self._admit("dma-read", logical, length, purpose):
+                return None
+            pieces = self._effect(logical, length)
+            if pieces is not None:
+                return self._read_pieces(pieces, length)
+        physical = logical - self._offset
+        block = self._cached_block
+        if block is None or not block.live or physical < self._cached_start or physical + length > self._cached_end:
+            block = self._lookup(logical, physical, length, purpose, writes=False)
+            if block is None and not self._ram.contains(physical, length):
+                return None
+        if block is not None and not block.device_reads:
+            self._wrong_direction(block, logical, length, purpose)
+        ram = self._ram
+        data = ram.read(physical, length)
+        if ram.unwritten is not None and block is not None:
+            self._never_written(block, logical, length, ram.unwritten - physical, purpose)
+        self._events.append((self._clock.now, Kind.DMA_READ, 0, self.device, logical, length, purpose))
+        return data
+
+    def write(self, logical: int, data: bytes, purpose: str, tag: int = 0) -> bool:
+        """The device writes *data* at *logical*; False if the cycle was aborted. The bytes may reach memory later than
+        the interrupt that tells of them, unless a register is read in between."""
+        length = len(data)
+        end = logical + length
+        if (end > self._reach or logical >> self._shift != (end - 1) >> self._shift or length > self._max
+                or not self.bus_master or self.shut_down or self.injector is not None):
+            if not self._admit("dma-write", logical, length, purpose):
+                return False
+            pieces = self._effect(logical, length)
+            if pieces is not None:
+                self._write_pieces(pieces, logical, data, tag)
+                return True
+        physical = logical - self._offset
+        block = self._cached_block
+        if block is None or not block.live or physical < self._cached_start or physical + length > self._cached_end:
+            block = self._lookup(logical, physical, length, purpose, writes=True)
+            if block is None:
+                if not self._ram.contains(physical, length):
+                    return False
+                self.corrupted.append(Corruption(physical, length, self.book.victim(physical, length)[0]))
+        if block is not None and not block.device_writes:
+            self._wrong_direction(block, logical, length, purpose)
+        if not self._in_flight:
+            self._clock.at(DATA_BEHIND_NS, self.flush)
+        self._in_flight.append((physical, data, tag))
+        self._events.append((self._clock.now, Kind.DMA_WRITE, 0, self.device, logical, length, purpose))
+        return True
+
+    def flush(self) -> None:
+        """Bring all data that are on their way home to memory."""
+        if self._in_flight:
+            write = self._ram.write_tagged
+            for physical, data, tag in self._in_flight:
+                write(physical, data, tag)
+            self._in_flight.clear()
+
+    def frame_tag(self, logical: int, length: int) -> int:
+        """For which frame the bytes at *logical* were written: the tag of the first tagged byte, else 0."""
+        physical = logical - self._offset
+        return self._ram.first_tag(physical, length) if self._ram.contains(physical, length) else 0
+
+    def check_frame(self, logical: int, length: int, tag: int) -> None:
+        """Every byte that goes to the wire was written for the frame that *tag* names."""
+        physical = logical - self._offset
+        if not self._ram.contains(physical, length):
+            return
+        foreign = self._ram.first_foreign(physical, length, tag)
+        if foreign is not None:
+            at, other = foreign
+            block = self.book.find(physical, length)
+            self._findings.report(
+                rules.WIRE_BYTES, f"byte {at - physical} of the frame at {Span(logical, length)} was written for "
+                f"{_frame_name(other)}, and goes out with {_frame_name(tag)}: memory of another frame leaks to the wire",
+                where=self.armed_by, space="logical", span=Span(logical, length), block=block,
+                goes_wrong_at=logical + at - physical)
+
+    # Checks
+
+    def _admit(self, point: str, logical: int, length: int, purpose: str) -> bool:
+        """True if the cycle reaches the bus at all."""
+        if self.injector is not None and self.injector.take(point) is not None:
+            return False
+        if self.parked or not self.bus_master:
+            return False
+        if self.shut_down:
+            self._findings.report(
+                rules.AFTER_SHUTDOWN, f"{self.device}: {purpose} at {Span(logical, length)} after the shutdown handler "
+                "returned: it overwrites the next system or the crash dump", where=self.armed_by, space="logical",
+                span=Span(logical, length), subject=("shutdown",))
+        return True
+
+    def _effect(self, logical: int, length: int) -> list[tuple[int, int]] | None:
+        """Check the limits. None if the access is legal; else the (logical, length) pieces that silicon touches."""
+        limits, span = self.limits, Span(logical, length)
+        intended = self._intended(logical, length)
+        if span.end > self._reach:
+            bad = max(logical, self._reach)
+            pieces = self._pieces(logical, length)
+            lands = self._lands(pieces, logical)
+            self._findings.report(
+                rules.DMA_WIDTH, f"{self._owner(intended)} {span} is beyond the NIC's {limits.address_bits} address bits "
+                f"(last address {hex_address(limits.last)}) from {hex_address(bad)} on; {lands}",
+                where=self.armed_by, space="logical", span=span, block=intended, goes_wrong_at=bad)
+            return pieces
+        crossing = first_multiple_inside(logical, length, limits.boundary)
+        if crossing is not None:
+            pieces = self._pieces(logical, length)
+            lands = self._lands(pieces, logical)
+            self._findings.report(
+                rules.DMA_BOUNDARY, f"{self._owner(intended)} {span} crosses {hex_address(crossing)}, a multiple of "
+                f"0x{limits.boundary:x}; {lands}", where=self.armed_by, space="logical", span=span, block=intended,
+                goes_wrong_at=crossing)
+            return pieces
+        if length > limits.max_length:
+            self._findings.report(
+                rules.DMA_LENGTH, f"{self._owner(intended)} {span} is longer than the NIC's largest transfer of "
+                f"0x{limits.max_length:x} bytes; nothing moves", where=self.armed_by, space="logical", span=span,
+                block=intended)
+            return []
+        return None
+
+    def _pieces(self, logical: int, length: int) -> list[tuple[int, int]]:
+        if self.limits.effect in (Effect.ALIAS, Effect.WRAP):
+            return list(self.limits.pieces(logical, length))
+        return []
+
+    def _lands(self, pieces: list[tuple[int, int]], logical: int) -> str:
+        """Where silicon goes instead, and whose memory that is."""
+        effect = self.limits.effect
+        if effect is Effect.ELSEWHERE:
+            return "on this chip such an address is no host memory at all: the engine reports a bus error"
+        if effect is Effect.ABORT:
+            return "the cycle is aborted"
+        if effect is Effect.UNDEFINED:
+            return "what the chip does then is documented nowhere; the bed moves nothing"
+        for address, length in pieces:
+            if address != logical:
+                physical = self._bus.to_physical(address)
+                if not self._ram.contains(physical, length):
+                    return f"silicon goes to {Span(address, length)}, where no memory answers"
+                return f"silicon goes to {Span(address, length)}: {self.book.victim(physical, length)[0]}"
+            logical += length
+        return "silicon goes nowhere else"
+
+    def _lookup(self, logical: int, physical: int, length: int, purpose: str, *, writes: bool) -> Block | None:
+        """The live block of this device that holds the access; None after a finding."""
+        block = self.book.find(physical, length)
+        if block is not None and block.adapter == self.adapter and (block.device_reads or block.device_writes):
+            if block.kind is BlockKind.CONTIGUOUS:
+                self._findings.report(
+                    rules.CONTIG_NOT_FOR_DMA, f"{self.device}: {purpose} in {block.describe()}: contiguous memory has no "
+                    "promised device address", where=self.armed_by, block=block)
+            self._cached_block = block
+            run = next((r for r in block.runs if r.contains(Span(physical, length))), Span(block.physical, block.size))
+            self._cached_start, self._cached_end = run.start, run.end
+            return block
+        self._stray(logical, physical, length, purpose, writes)
+        return None
+
+    def _stray(self, logical: int, physical: int, length: int, purpose: str, writes: bool) -> None:
+        span, verb = Span(logical, length), "writes" if writes else "reads"
+        near = [b for b in self.book.overlapping(physical, length) if b.adapter == self.adapter and b.device_reads]
+        mine = self.book.find(logical, length)
+        if not near and self._offset and mine is not None and mine.adapter == self.adapter:
+            rule = rules.PA_IS_LOGICAL if mine.kind is BlockKind.SHARED else rules.CONTIG_PHYSICAL
+            self._findings.report(
+                rule, f"{self.device} {verb} {purpose} at {span}: that is the physical address of {mine.describe()}, whose "
+                f"device address is {hex_address(self._bus.to_logical(logical))}", where=self.armed_by, space="logical",
+                span=span, block=mine)
+            return
+        if near:
+            block = near[0]
+            self._findings.report(
+                rules.BOUNDS, f"{self.device} {verb} {purpose} at {span}, which leaves {block.describe()}",
+                where=self.armed_by, space="logical", span=span, block=block,
+                goes_wrong_at=self._bus.to_logical(block.span.end) if physical >= block.physical else logical)
+            return
+        if not self._ram.contains(physical, length):
+            self._findings.report(
+                rules.DMA_STRAY, f"{self.device} {verb} {purpose} at {span}, where no memory answers",
+                where=self.armed_by, space="logical", span=span, owner="no memory")
+            return
+        freed = self.book.last_freed(physical, length)
+        victim, block_hit = self.book.victim(physical, length)
+        if freed is not None and freed.adapter == self.adapter and freed.kind in (BlockKind.SHARED, BlockKind.CONTIGUOUS):
+            rule = rules.SHARED_AFTER_FREE if freed.kind is BlockKind.SHARED else rules.USE_AFTER_FREE
+            hit = f", now {victim}" if block_hit is not None and block_hit.live else ""
+            self._findings.report(
+                rule, f"{self.device} {verb} {purpose} at {span} after {freed.name} was freed{hit}", where=freed.freed_where,
+                space="logical", span=span, block=freed, related=[("armed by", self.armed_by)])
+            return
+        self._findings.report(
+            rules.DMA_STRAY, f"{self.device} {verb} {purpose} at {span}: {victim}, which no shared memory or mapping of this "
+            "NIC covers", where=self.armed_by, space="logical", span=span, block=block_hit,
+            owner=block_hit.name if block_hit is not None else "the system")
+
+    def _wrong_direction(self, block: Block, logical: int, length: int, purpose: str) -> None:
+        self._findings.report(
+            rules.DIRECTION, f"{self.device}: {purpose} at {Span(logical, length)} goes against the direction in which "
+            f"{block.name} was mapped", where=self.armed_by, space="logical", span=Span(logical, length), block=block)
+
+    def _never_written(self, block: Block, logical: int, length: int, at: int, purpose: str) -> None:
+        self._findings.report(
+            rules.NEVER_WRITTEN, f"{self.device} reads {purpose} at {Span(logical, length)}: byte {at} of it was never "
+            f"written since {block.name} was allocated", where=self.armed_by, space="logical", span=Span(logical, length),
+            block=block, goes_wrong_at=logical + at)
+
+    # What silicon does with a forbidden address
+
+    def _read_pieces(self, pieces: list[tuple[int, int]], length: int) -> bytes | None:
+        if not pieces:
+            return None
+        data = b""
+        for logical, size in pieces:
+            physical = self._bus.to_physical(logical)
+            data += self._ram.read(physical, size) if self._ram.contains(physical, size) else b"\xff" * size
+        return data[:length]
+
+    def _write_pieces(self, pieces: list[tuple[int, int]], intended: int, data: bytes, tag: int) -> None:
+        done = 0
+        for logical, size in pieces:
+            physical = self._bus.to_physical(logical)
+            if self._ram.contains(physical, size):
+                if logical != intended + done:
+                    self.corrupted.append(Corruption(physical, size, self.book.victim(physical, size)[0]))
+                self._ram.write_tagged(physical, data[done:done + size], tag)
+            done += size
+
+    def _intended(self, logical: int, length: int) -> Block | None:
+        overlapping = self.book.overlapping(self._bus.to_physical(logical), length)
+        return overlapping[0] if overlapping else None
+
+    def _owner(self, block: Block | None) -> str:
+        return f"{self.device}: {block.name}" if block is not None else f"{self.device}: memory"
+
+
+def _frame_name(tag: int) -> str:
+    if tag == 0:
+        return "no frame"
+    return f"frame {tag} to be sent" if tag > 0 else f"received frame {-tag}"

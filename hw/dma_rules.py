@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules that the DMA port enforces on every device access."""
+
+from __future__ import annotations
+
+from verifier.rule import Severity, rule
+
+DMA_WIDTH = rule(
+    "dma-width", "declare the NIC's address width where memory is asked for, and test base + length - 1, not the base, "
+    "before an address goes to the NIC", also=("contig-highest-inclusive", "shared-alloc-width"))
+DMA_BOUNDARY = rule(
+    "dma-boundary", "ask for twice the length and place the block inside one window, or pass BoundaryAddressMultiple to "
+    "MmAllocateContiguousMemorySpecifyCache", also=("contig-boundary-no-cross",))
+DMA_LENGTH = rule("dma-length", "split the transfer into pieces that the NIC's counter can hold")
+DMA_ALIGNMENT = rule("dma-alignment", "over-allocate, and align the virtual and the device address by the same offset",
+                     also=("shared-align-self",))
+DMA_STRAY = rule(
+    "dma-stray", "give the NIC only device addresses of live shared memory, with lengths inside the block")
+PA_IS_LOGICAL = rule(
+    "shared-pa-is-logical", "program the address that NdisMAllocateSharedMemory returned, never one of "
+    "MmGetPhysicalAddress: the bus may add an offset", also=("contig-physical-not-dma",))
+CONTIG_PHYSICAL = rule(
+    "contig-physical-not-dma", "get memory for the NIC from NdisMAllocateSharedMemory, which returns its device address",
+    also=("contig-not-for-ndis-dma",))
+CONTIG_NOT_FOR_DMA = rule(
+    "contig-not-for-ndis-dma", "prefer NdisMAllocateSharedMemory: contiguous memory has no promised device address, this "
+    "works by luck of the bus", severity=Severity.WARNING)
+USE_AFTER_FREE = rule(
+    "contig-no-use-after-free", "stop the NIC and read a register back before its memory is freed")
+SHARED_AFTER_FREE = rule(
+    "shared-free-nic-stopped", "stop the NIC, wait until it says so, and only then free the memory it can reach",
+    also=("contig-free-device-idle", "halt-stop-nic"))
+NEVER_WRITTEN = rule(
+    "shared-init-value", "write every byte that the NIC reads before the NIC may read it",
+    also=("contig-alloc-uninitialized",))
+BOUNDS = rule("shared-bounds", "keep every access inside the length that was asked for: the rest of the last page is not yours",
+              also=("contig-tail-untouched",))
+DIRECTION = rule("mapreg-direction", "map with WriteToDevice TRUE what the NIC reads, FALSE what it writes")
+AFTER_SHUTDOWN = rule(
+    "shutdown-quiesce", "stop DMA and interrupts in the shutdown handler and read a register back before it returns")
+WIRE_BYTES = rule(
+    "wire-bytes-of-this-frame", "clear or rewrite the whole buffer for each frame, up to the length that goes to the NIC")
+RX_BYTES = rule("rx-bytes-of-this-frame", "indicate only as many bytes as the NIC stored for this frame")
+DESC_OWN_LAST = rule(
+    "desc-own-last", "write address, length and flags first and the ownership bit in a last store of its own")
+DESC_OWNER = rule("desc-owner", "leave a descriptor alone until the NIC has handed it back")
+DESC_BEFORE_DOORBELL = rule("desc-before-doorbell", "complete the descriptor, ownership bit last, and only then ring the doorbell")

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One machine: RAM, clock, processors, bus, wire, and the NICs on it. Built anew for every world."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hw.backing import Backing
+from hw.bus import Bus
+from hw.clock import NEVER, Clock
+from hw.dma import DmaPort
+from hw.inject import Fault, Injector
+from hw.limits import DmaLimits
+from hw.memory_layout import MMIO_BASE, PORT_BASE
+from hw.nic.base import Nic
+from hw.pci import COMMAND_BUS_MASTER, COMMAND_IO, COMMAND_MEMORY
+from hw.processor import FIRST_DIRQL, Line, Random, Scheduler
+from hw.ram import Ram
+from hw.wire import Wire
+from verifier.address import Span
+from verifier.address_book import AddressBook
+from verifier.events import EventRecord
+from verifier.findings import Findings
+from verifier.where import WhereCell
+
+VECTOR = 11
+"""The interrupt line that the machine routes the NIC's INTA to; other devices may share it."""
+DIRQL = FIRST_DIRQL + 13
+
+
+class Machine:
+    """The hardware of one world. *backing* is reused between worlds; everything else is built here."""
+
+    def __init__(self, ranges: Sequence[Span], backing: Backing | None = None, *, processors: int = 2, seed: int = 1,
+                 bus_offset: int = 0, faults: tuple[Fault, ...] = (), recording: bool = False, checks: bool = True,
+                 stop: bool = False) -> None:
+        self.events = EventRecord()
+        self.where = WhereCell()
+        self.clock = Clock()
+        self.book = AddressBook()
+        self.findings = Findings(self.events, self.where, self.clock, enabled=checks, stop=stop)
+        self.ram = Ram(ranges, backing)
+        self.random = Random(seed)
+        """Decides placement; the scheduler has a generator of its own, so that one does not disturb the other."""
+        self.scheduler = Scheduler(processors, self.clock, self.events, Random(seed ^ 0x5DEECE66D))
+        self.injector = Injector(faults, self.events, self.clock) if faults or recording else None
+        self.bus = Bus(self.clock, self.events, self.scheduler, self.where, self.ram, bus_offset, self.injector)
+        self.wire = Wire(self.clock, self.events)
+        self.nics: list[Nic] = []
+
+    def dma_port(self, device: str, adapter: int, limits: DmaLimits) -> DmaPort:
+        """A DMA port for a device."""
+        return DmaPort(device, adapter, limits, self.bus, self.ram, self.book, self.clock, self.events, self.findings,
+                       self.injector)
+
+    def interrupt_line(self, vector: int = VECTOR) -> Line:
+        """The interrupt line with *vector*."""
+        return self.scheduler.line(vector, DIRQL)
+
+    def add_nic(self, model: type[Nic], limits: DmaLimits | None = None, mac: bytes = b"\x02\x0d\xbe\xd0\x00\x01") -> Nic:
+        """Plug a NIC in: place its base address registers and route its interrupt, as the firmware of a PC does.
+        Decoding and bus mastering are switched on as Windows does for an NDIS 5 miniport."""
+        number = len(self.nics)
+        nic = model(self, limits if limits is not None else model.default_limits, number, mac)
+        memory, ports = MMIO_BASE + 0x10_0000 * number, PORT_BASE + 0x400 * number
+        for bar in model.bars:
+            nic.config.set_bar(bar.number, ports if bar.ports else memory)
+        nic.config.set_interrupt(VECTOR)
+        nic.config.command = COMMAND_IO | COMMAND_MEMORY | COMMAND_BUS_MASTER
+        self.nics.append(nic)
+        self.wire.station = nic
+        return nic
+
+    def settle(self, until: int = NEVER) -> None:
+        """Let the machine run until nothing is due any more, or until virtual time *until*."""
+        self.scheduler.settle(until)

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processors with their IRQL, interrupt lines, deferred calls, and the seeded scheduler that decides who runs when.
+
+Everything that may be switched calls `Scheduler.point` when `Scheduler.attention` is set: at every register access,
+memory access and NDIS routine. The seed alone decides whether an interrupt is taken at once or some accesses later, and
+on which processor. An entry on another processor runs nested at such a point. Deferred calls, which may take spin
+locks, begin only while no spin lock is held: a processor that would have to spin starts later instead, which is one of
+the orders that real machines show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hw.clock import NEVER, Clock
+from verifier.events import EventRecord, Kind
+
+PASSIVE_LEVEL = 0
+APC_LEVEL = 1
+DISPATCH_LEVEL = 2
+FIRST_DIRQL = 3
+HIGH_LEVEL = 31
+
+IRQL_NAMES = {PASSIVE_LEVEL: "PASSIVE_LEVEL", APC_LEVEL: "APC_LEVEL", DISPATCH_LEVEL: "DISPATCH_LEVEL",
+              HIGH_LEVEL: "HIGH_LEVEL"}
+
+STORM_LIMIT = 64
+"""How often a line that stays asserted calls its service routines in a row before it counts as a storm."""
+
+LONGEST_WAIT = 6
+"""How many switching points an interrupt may wait at most."""
+
+
+def irql_name(irql: int) -> str:
+    """``DISPATCH_LEVEL``, or ``DIRQL 9`` for a device level."""
+    return IRQL_NAMES.get(irql, f"DIRQL {irql}")
+
+
+class Processor:
+    """One processor: its number, its IRQL and its queue of deferred calls."""
+
+    __slots__ = ("dpcs", "irql", "number")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.irql = PASSIVE_LEVEL
+        self.dpcs: list[Callable[[], None]] = []
+
+
+class Line:
+    """One interrupt line: level triggered, shared by any number of devices and service routines."""
+
+    __slots__ = ("asserting", "irql", "on_storm", "services", "vector", "waited")
+
+    def __init__(self, vector: int, irql: int) -> None:
+        self.vector = vector
+        self.irql = irql
+        self.asserting: set[str] = set()
+        self.services: list[Callable[[], bool]] = []
+        """Service routines in the order of connection; each says whether its device interrupted."""
+        self.on_storm: Callable[[Line], None] | None = None
+        self.waited = 0
+
+
+class Random:
+    """A small seeded generator (a 64-bit linear congruence): cheap to make, equal on every Python."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, seed: int) -> None:
+        self._state = (seed * 0x9E3779B97F4A7C15 + 0xD1B54A32D192ED03) & 0xFFFFFFFFFFFFFFFF
+
+    def below(self, n: int) -> int:
+        """A number from 0 to n-1."""
+        self._state = (self._state * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
+        return (self._state >> 24) % n
+
+
+class Scheduler:
+    """The processors and what waits for them."""
+
+    __slots__ = ("_clock", "_events", "_rng", "attention", "current", "frozen", "lines", "locks", "processors")
+
+    def __init__(self, count: int, clock: Clock, events: EventRecord, rng: Random) -> None:
+        self.processors = tuple(Processor(number) for number in range(count))
+        self.current = self.processors[0]
+        self.attention = False
+        """True while something waits for a switching point; hot paths test it and nothing else."""
+        self.locks = 0
+        """Spin locks held by any processor at this moment."""
+        self.frozen = False
+        """True from a bug check on: nothing is delivered any more."""
+        self.lines: dict[int, Line] = {}
+        self._clock = clock
+        self._events = events
+        self._rng = rng
+
+    def line(self, vector: int, irql: int) -> Line:
+        """The line with *vector*, made on first use."""
+        line = self.lines.get(vector)
+        if line is None:
+            line = self.lines[vector] = Line(vector, irql)
+        return line
+
+    def assert_line(self, line: Line, device: str) -> None:
+        """*device* pulls the line."""
+        if device not in line.asserting:
+            line.asserting.add(device)
+            line.waited = 0
+            self._events.append((self._clock.now, Kind.INTERRUPT, self.current.number, device, True))
+        self.attention = True
+
+    def deassert_line(self, line: Line, device: str) -> None:
+        """*device* lets go of the line."""
+        if device in line.asserting:
+            line.asserting.discard(device)
+            self._events.append((self._clock.now, Kind.INTERRUPT, self.current.number, device, False))
+
+    def queue_dpc(self, call: Callable[[], None]) -> None:
+        """Queue a deferred call on the current processor; a call that is queued there already is not queued twice."""
+        if call not in self.current.dpcs:
+            self.current.dpcs.append(call)
+        self.attention = True
+
+    def dpc_pending(self, call: Callable[[], None]) -> bool:
+        """True if *call* waits on any processor."""
+        return any(call in processor.dpcs for processor in self.processors)
+
+    def drop_dpc(self, call: Callable[[], None]) -> None:
+        """Take *call* out of all queues."""
+        for processor in self.processors:
+            if call in processor.dpcs:
+                processor.dpcs.remove(call)
+
+    def raise_irql(self, irql: int) -> int:
+        """Raise the current processor to *irql*; returns the level before."""
+        before = self.current.irql
+        self.current.irql = irql
+        return before
+
+    def lower_irql(self, irql: int) -> None:
+        """Lower the current processor to *irql*; what waited below may run now."""
+        self.current.irql = irql
+        if self.attention:
+            self.point()
+
+    def point(self, *, now: bool = False) -> None:
+        """A switching point: deliver what the seed says is due; *now* delivers all that can be delivered."""
+        if self.frozen:
+            self.attention = False
+            return
+        for line in self.lines.values():
+            if line.asserting and line.services:
+                self._offer(line, now)
+        for processor in self.processors:
+            if processor.dpcs and not self.locks and processor.irql < DISPATCH_LEVEL:
+                self._run_dpcs(processor)
+        self.attention = any(line.asserting and line.services for line in self.lines.values()) or any(
+            processor.dpcs for processor in self.processors)
+
+    def settle(self, until: int = NEVER) -> None:
+        """Let the machine run until nothing is due any more, or until virtual time *until*."""
+        clock = self._clock
+        while not self.frozen:
+            if self.attention:
+                before = self.attention
+                self.point(now=True)
+                if before and not self.attention:
+                    continue
+            if clock.due > until or not clock.run_next():
+                return
+
+    def _offer(self, line: Line, now: bool) -> None:
+        """Deliver *line* on a processor below its level, unless the seed lets it wait."""
+        willing = [p for p in self.processors if p.irql < line.irql]
+        if not willing:
+            return
+        rng = self._rng
+        if not now and line.waited < LONGEST_WAIT and rng.below(4) == 0:
+            line.waited += 1
+            return
+        own = self.current
+        processor = own if own in willing and (len(willing) == 1 or rng.below(4)) else willing[rng.below(len(willing))]
+        self._service(line, processor)
+
+    def _service(self, line: Line, processor: Processor) -> None:
+        before, irql = self.current, processor.irql
+        self.current = processor
+        processor.irql = line.irql
+        calls = 0
+        try:
+            while line.asserting and line.services:
+                calls += 1
+                if calls > STORM_LIMIT:
+                    if line.on_storm is not None:
+                        line.on_storm(line)
+                    line.asserting.clear()
+                    break
+                # A level-triggered chain: everyone up to the first who says that it was his.
+                for service in tuple(line.services):
+                    if service():
+                        break
+        finally:
+            processor.irql = irql
+            self.current = before
+
+    def _run_dpcs(self, processor: Processor) -> None:
+        before, irql = self.current, processor.irql
+        self.current = processor
+        processor.irql = DISPATCH_LEVEL
+        try:
+            while processor.dpcs and not self.locks:
+                processor.dpcs.pop(0)()
+        finally:
+            processor.irql = irql
+            self.current = before

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The address book: who owns which physical bytes, now and before. Upper floors write it, findings read it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Callable
+from enum import StrEnum
+
+from verifier.address import Span, hex_address
+from verifier.where import Where
+
+
+class BlockKind(StrEnum):
+    """What a block of memory is for."""
+
+    SHARED = "shared"
+    CONTIGUOUS = "contiguous"
+    POOL = "pool"
+    MAPPING = "mapping"
+    OTHER = "other"
+
+
+class Block:
+    """One allocation: its bytes in physical memory, its addresses, who made it and who freed it.
+
+    *size* is the length that was asked for; the rest of the last page is nobody's to touch. *runs* lists the physical
+    spans (one for contiguous memory). A freed block stays known, so that a late access names its killer.
+    """
+
+    __slots__ = ("adapter", "cached", "device_reads", "device_writes", "freed_in", "freed_where", "kind", "live",
+                 "logical", "name", "number", "owner", "physical", "routine", "runs", "size", "virtual", "watchers",
+                 "where")
+
+    def __init__(
+        self, kind: BlockKind, name: str, owner: str, physical: int, size: int, *, virtual: int = 0,
+        logical: int | None = None, cached: bool = True, adapter: int = 0, routine: str = "", where: Where | None = None,
+        runs: tuple[Span, ...] = (), device_reads: bool = False, device_writes: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.name = name
+        self.owner = owner
+        self.physical = physical
+        self.size = size
+        self.virtual = virtual
+        self.logical = logical
+        self.cached = cached
+        self.adapter = adapter
+        self.routine = routine
+        self.where = where
+        self.runs = runs
+        self.device_reads = device_reads
+        self.device_writes = device_writes
+        self.live = True
+        self.freed_where: Where | None = None
+        self.freed_in: str | None = None
+        self.number = 0
+        self.watchers: list[Callable[[int, int], None]] | None = None
+        """Called with (physical address, size) after each store of a processor: devices that poll memory use it."""
+
+    @property
+    def span(self) -> Span:
+        """The physical bytes of a contiguous block."""
+        return Span(self.physical, self.size)
+
+    def describe(self) -> str:
+        """``tx ring, shared memory #1 (0x2000 bytes at 0x00fff000)`` and whether it is live."""
+        state = "" if self.live else ", freed"
+        return f"{self.name} (0x{self.size:x} bytes at {hex_address(self.physical)}{state})"
+
+
+class AddressBook:
+    """Blocks by physical address. `find` answers in time that grows with the logarithm of the live blocks."""
+
+    __slots__ = ("_blocks", "_starts", "freed", "made")
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._blocks: dict[int, tuple[int, Block]] = {}
+        self.made: list[Block] = []
+        self.freed: list[Block] = []
+
+    def add(self, block: Block) -> None:
+        """Enter a live block; its number is its place in the order of allocation, from 1."""
+        self.made.append(block)
+        block.number = len(self.made)
+        for start, size in self._runs(block):
+            insort(self._starts, start)
+            self._blocks[start] = (start + size, block)
+
+    def remove(self, block: Block, where: Where | None, handler: str | None) -> None:
+        """Take a freed block out of the live ones and remember who freed it."""
+        block.live = False
+        block.freed_where = where
+        block.freed_in = handler
+        self.freed.append(block)
+        for start, _ in self._runs(block):
+            index = bisect_right(self._starts, start) - 1
+            del self._starts[index]
+            del self._blocks[start]
+
+    def find(self, physical: int, size: int) -> Block | None:
+        """The live block that holds all *size* bytes at *physical*, or None."""
+        index = bisect_right(self._starts, physical) - 1
+        if index < 0:
+            return None
+        end, block = self._blocks[self._starts[index]]
+        return block if physical + size <= end else None
+
+    def overlapping(self, physical: int, size: int) -> list[Block]:
+        """Live blocks that share a byte with the span, by address."""
+        index = max(bisect_right(self._starts, physical) - 1, 0)
+        found = []
+        while index < len(self._starts) and self._starts[index] < physical + size:
+            end, block = self._blocks[self._starts[index]]
+            if end > physical and block not in found:
+                found.append(block)
+            index += 1
+        return found
+
+    def last_freed(self, physical: int, size: int) -> Block | None:
+        """The freed block that held a byte of the span last, or None."""
+        for block in reversed(self.freed):
+            for start, length in self._runs(block):
+                if start < physical + size and physical < start + length:
+                    return block
+        return None
+
+    def victim(self, physical: int, size: int) -> tuple[str, Block | None]:
+        """In words, whose memory the span hits, and the block if there is one."""
+        live = self.overlapping(physical, size)
+        if live:
+            return " and ".join(block.describe() for block in live), live[0]
+        freed = self.last_freed(physical, size)
+        if freed is not None:
+            return f"memory that was {freed.describe()}", freed
+        return "memory that belongs to the system", None
+
+    @staticmethod
+    def _runs(block: Block) -> list[tuple[int, int]]:
+        if block.runs:
+            return [(run.start, run.size) for run in block.runs]
+        return [(block.physical, block.size)]

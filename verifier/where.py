@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the miniport is: the source line of the running NDIS entry, taken cheaply and resolved only when somebody reads it.
+
+A `Where` is a code object and an instruction offset. Taking one costs some 100 ns; turning it into ``file:line`` is left
+to the reader of a finding. Frames of the bed and of the standard library are never *the miniport's line*.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from pathlib import Path
+from types import CodeType, FrameType
+
+Where = tuple[CodeType, int]
+
+_HOUSE = Path(__file__).resolve().parent.parent
+_BED_FOLDERS = tuple(f"{_HOUSE / name}" + ("\\" if "\\" in str(_HOUSE) else "/") for name in
+                     ("dmabed", "miniport", "allocator", "hw", "firmware", "verifier"))
+_REFERENCE = str(_HOUSE / "miniport" / "reference")
+_FOREIGN = tuple({sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+_is_miniport: dict[CodeType, bool] = {}
+
+
+def _judge(code: CodeType) -> bool:
+    """True if *code* belongs to a miniport and not to the bed, the standard library or an installed package."""
+    name = code.co_filename
+    if name.startswith("<"):
+        verdict = False
+    elif name.startswith(_REFERENCE):
+        verdict = True
+    else:
+        verdict = not name.startswith(_BED_FOLDERS) and not name.startswith(_FOREIGN)
+    _is_miniport[code] = verdict
+    return verdict
+
+
+class WhereCell:
+    """The cell that the upper floors write and every finding reads: is a miniport entry running, and at which line?"""
+
+    __slots__ = ("depth",)
+
+    def __init__(self) -> None:
+        self.depth = 0
+        """How many handlers of the miniport are running, nested by interrupts; 0 while the system or the NIC runs."""
+
+    def capture(self) -> Where | None:
+        """The innermost line of the miniport that is running now, or None while none of its handlers runs."""
+        if not self.depth:
+            return None
+        known = _is_miniport
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            code = frame.f_code
+            verdict = known.get(code)
+            if verdict or (verdict is None and _judge(code)):
+                return code, frame.f_lasti
+            frame = frame.f_back
+        return None
+
+
+def line_of(where: Where) -> int:
+    """The line number of *where* in its file."""
+    code, lasti = where
+    line = code.co_firstlineno
+    for start, end, number in code.co_lines():
+        if start <= lasti < end and number is not None:
+            line = number
+    return line
+
+
+def where_of_function(function: object) -> Where | None:
+    """The place where *function* is defined, for findings that belong to a whole handler."""
+    code = getattr(function, "__code__", None)
+    return (code, 0) if isinstance(code, CodeType) else None
+
+
+def place(where: Where | None, base: Path | None = None) -> str | None:
+    """``file:line`` without an absolute path: relative to the working directory, the house or *base*, else the name."""
+    if where is None:
+        return None
+    return f"{display_path(where[0].co_filename, base)}:{line_of(where)}"
+
+
+def display_path(name: str, base: Path | None = None) -> str:
+    """*name* as people and files see it; never absolute, so that outputs are equal on every machine."""
+    path = Path(name)
+    for root in (base, Path.cwd(), _HOUSE):
+        if root is not None:
+            try:
+                return path.resolve().relative_to(root.resolve()).as_posix()
+            except (ValueError, OSError):
+                continue
+    return path.name
