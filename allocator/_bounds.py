@@ -43,8 +43,8 @@ class MaximumTree:
         for height, row in enumerate(self.rows):
             for j in range(k, (k & ~FAN_LAST) - 1, -1):
                 if row[j] >= least:
-                    for lower in reversed(self.rows[:height]):
-                        j = min(j << FAN_SHIFT | FAN_LAST, len(lower) - 1)
+                    for lower in reversed(self.rows[:height]):  # only the group of k itself can be a short one
+                        j = j << FAN_SHIFT | FAN_LAST
                         while lower[j] < least:
                             j -= 1
                     return j
@@ -160,7 +160,7 @@ class BoundIndex:
 
     def _tighten(self, k: int, leaf: int, count: int) -> None:
         """No permitted run of *count* frames begins in *leaf*: lower its bound to the exact value."""
-        longest, failing = 0, count
+        longest, failing = 0, count if self._leaves[leaf] else 1
         while failing - longest > 1:
             middle = (longest + failing) >> 1
             if self._starts(leaf, middle):

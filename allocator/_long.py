@@ -110,8 +110,9 @@ class LongRuns:
     def _join_longest(self, longest: list[int], node: int, size: int, boundary: int, seam: int) -> bool:
         left, right = 2 * node, 2 * node + 1
         best = max(longest[left], longest[right])
-        if _joins(size, boundary, seam):
-            best = max(best, self._suffix[left] + self._prefix[right])
+        before, behind = self._suffix[left], self._prefix[right]
+        if before and behind and _joins(size, boundary, seam):
+            best = max(best, before + behind)
         changed = best != longest[node]
         longest[node] = best
         return changed

@@ -158,9 +158,9 @@ class FrameTree:
             if index.row[leaf] < LEAF_FRAMES:
                 length = length or run_around(bits, offset, count)
                 index.lift(leaf, length)
-        if bits & 1 and leaf:
+        if bits & 1 and leaf and (not offset or prefix(bits) > offset):
             self._lift_border(leaf - 1)
-        if bits >> LEAF_MASK:
+        if bits >> LEAF_MASK and suffix(bits) >= LEAF_FRAMES - offset:
             self._lift_border(leaf)
 
     def is_free(self, frame: int) -> bool:
@@ -232,19 +232,19 @@ class FrameTree:
         if count > 1:
             for seam in self._seam_orders.get(tuple(seams)) or self._order_seams(seams):
                 # Nothing to straddle: no multiple in reach, or each one is a multiple of the boundary.
-                if (high + count - 1) // seam * seam <= low or boundary and seam >= boundary:
+                if (high + count - 1) // seam * seam <= low or (boundary and seam >= boundary):
                     continue
                 # A run longer than the seam straddles it everywhere.
                 first = self._highest(count, low, high, boundary, 0 if seam < count else seam)
                 if first is not None:
-                    return self._centre(first, count, low, boundary, (first + count - 1) // seam * seam)
+                    return self._centre(first, count, low, (first + count - 1) // seam * seam)
         return self._highest(count, low, high, boundary, 0)
 
-    def _centre(self, first: int, count: int, low: int, boundary: int, multiple: int) -> int:
+    def _centre(self, first: int, count: int, low: int, multiple: int) -> int:
         """Slide the run at *first*, the highest legal one across *multiple*, down until its middle is nearest to it."""
+        # No multiple of the boundary comes in between: the last one lies at least a seam below this multiple, and a run
+        # of two seams or more that is the highest across it cannot slide down at all.
         target = max(multiple - count // 2, low)
-        if boundary:
-            target = max(target, multiple // boundary * boundary)
         if target >= first:
             return first
         return max(target, self._last_clear(self._leaves, target, first) + 1)
@@ -298,7 +298,7 @@ class FrameTree:
         self._lift_fully(begin - 1 if begin else begin, (first + count - 1) >> LEAF_SHIFT)
 
     def _lift_border(self, leaf: int) -> None:
-        """Frames on one side of the border between *leaf* and the next came free."""
+        """Frames in a run at the border between *leaf* and the next came free."""
         left, right = self._leaves[leaf], self._leaves[leaf + 1]
         if left >> LEAF_MASK and right & 1:
             for index in self._seam_indexes:

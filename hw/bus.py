@@ -75,7 +75,7 @@ class Bus:
         """A processor reads *size* bytes of a register; all ones where nothing answers."""
         clock = self._clock
         end = clock.now + (PORT_NS if port else READ_NS)
-        if clock.due <= end:
+        if clock.due <= end or end > clock.limit:
             clock.advance(end - clock.now)
         else:
             clock.now = end

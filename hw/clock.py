@@ -20,12 +20,15 @@ class Clock:
     """Virtual time. Every action that takes time advances it; what falls due on the way runs in order of time, then of
     entry."""
 
-    __slots__ = ("_heap", "_order", "due", "now")
+    __slots__ = ("_heap", "_order", "due", "limit", "now", "on_limit")
 
     def __init__(self) -> None:
         self.now = 0
         self.due = NEVER
         """Time of the next entry in the queue; hot paths compare it instead of calling `advance`."""
+        self.limit = NEVER
+        """When the running handler has taken too long; whoever lets time pass in small steps compares it."""
+        self.on_limit: Action | None = None
         self._heap: list[tuple[int, int, Action]] = []
         self._order = 0
 
@@ -44,6 +47,8 @@ class Clock:
             self._run_next()
         if target > self.now:
             self.now = target
+        if target > self.limit and self.on_limit is not None:
+            self.on_limit()
 
     def run_next(self) -> bool:
         """Jump to the next entry and run it; False if the queue is empty."""

@@ -80,8 +80,6 @@ class Taint:
         if first and marks[first - 1][1] >= start:
             low, high, owner = marks[first - 1]
             if owner == tag:
-                if end <= high:
-                    return
                 first -= 1
                 start = low
             elif high > start:

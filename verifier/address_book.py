@@ -28,7 +28,7 @@ class Block:
     spans (one for contiguous memory). A freed block stays known, so that a late access names its killer.
     """
 
-    __slots__ = ("adapter", "cached", "device_reads", "device_writes", "freed_in", "freed_where", "kind", "live",
+    __slots__ = ("adapter", "cache_type", "cached", "device_reads", "device_writes", "freed_in", "freed_where", "kind", "live",
                  "logical", "name", "number", "owner", "physical", "routine", "runs", "size", "virtual", "watchers",
                  "where")
 
@@ -45,6 +45,8 @@ class Block:
         self.virtual = virtual
         self.logical = logical
         self.cached = cached
+        self.cache_type = int(cached)
+        """MEMORY_CACHING_TYPE of the mapping: 0 not cached, 1 cached, 2 write combined."""
         self.adapter = adapter
         self.routine = routine
         self.where = where

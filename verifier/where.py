@@ -36,6 +36,12 @@ def _judge(code: CodeType) -> bool:
     return verdict
 
 
+def is_miniport(code: CodeType) -> bool:
+    """True if *code* is the miniport's own."""
+    verdict = _is_miniport.get(code)
+    return _judge(code) if verdict is None else verdict
+
+
 class WhereCell:
     """The cell that the upper floors write and every finding reads: is a miniport entry running, and at which line?"""
 

@@ -131,7 +131,8 @@ def _wrong(
         if "dma-width" in rules and last is not None and span.last > last:
             at = max(span.start, last + 1)
             head = f"the last byte that the device reaches is {hex_address(last)}"
-            return at, "end of the reach", f"{head}; {_lands(span, at, limits, neighbours, result)}"
+            mark = "end of the reach" if at == last + 1 else "beyond the reach"
+            return at, mark, f"{head}; {_lands(span, at, limits, neighbours, result)}"
         crossing = first_multiple_inside(span.start, span.size, boundary)
         if "dma-boundary" in rules and crossing is not None:
             return crossing, f"multiple of 0x{boundary:x}", _lands(span, crossing, limits, neighbours, result)

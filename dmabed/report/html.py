@@ -53,13 +53,14 @@ def render(result: Json, sources: Sources | None = None) -> str:
         if shown["picture"] is not None:
             shown["svg"] = Markup(svg.zoom(shown["picture"], reach))
     map_ = memory_map.build(result["map"], finding_picture.map_faults(result)) if result.get("map") else None
-    timeline = result.get("timeline") or ()
+    timeline, allocations = result.get("timeline") or (), facts.allocations(result)
     return template.render(
         result=result, world=result.get("world") or {}, options=facts.options(result), limits=facts.limits_text(result),
         verdict=facts.verdict_line(result), meaning=facts.verdict_meaning(result), findings=findings, notices=notices,
         map=map_, map_svg=None if map_ is None else Markup(svg.address_map(map_)),
         map_text="" if map_ is None else "\n".join(memory_map.lines(map_, 100)),
-        kinds=[] if map_ is None else _kinds(map_), allocations=facts.allocations(result),
+        kinds=[] if map_ is None else _kinds(map_), allocations=allocations,
+        same=all(a.logical == a.physical for a in allocations),
         frames=facts.frames_text(result), timeline=timeline[:facts.TIMELINE_SHOWN],
         left_out=max(0, len(timeline) - facts.TIMELINE_SHOWN), lanes=_lanes(timeline),
         missing=result.get("not_exercised") or {}, handlers=result.get("handlers") or (),
@@ -72,8 +73,8 @@ def _finding(finding: Json, result: Json, sources: Sources | None, number: int) 
         "number": number, "picture": finding_picture.picture(finding, result), "svg": None,
         "excerpt": facts.excerpt(finding.get("where"), sources, _EXCERPT_AROUND),
         "allocation": next((a for a in facts.allocations(result) if owner and a.owner == owner), None),
-        "severity": "error", "also": (), "related": (), "faults": (), "consequences": (), "bugcheck": None, "remedy": "",
-        "replay": "", "where": None, "time_ns": None, "owner": None, **finding}
+        "severity": "error", "also": (), "related": (), "faults": (), "consequences": (), "bugcheck": None,
+        "remedy": "", "replay": "", "where": None, "time_ns": None, "owner": None, **finding}
 
 
 def _kinds(map_: memory_map.MemoryMap) -> list[str]:

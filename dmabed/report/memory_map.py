@@ -177,16 +177,16 @@ def lines(map_: MemoryMap, width: int = 80) -> list[str]:
     width = max(width, LEAST_WIDTH)
     if not map_.rows:
         return ["the map is empty"]
-    digits = len(hex_address(max(map_.rows[-1].span.end, map_.logical(map_.rows[-1].span.end))))
     out = _head(map_, width)
-    heads = ("physical", "logical") if map_.bus_offset else ("physical",)
-    left = "  ".join(f"{head:<{digits}}" for head in heads)
-    out.append(f"{left}  {'size':>12}  nic  what".rstrip())
+    left = f"{'physical':<{len(_addresses(replace(map_, bus_offset=0), 0))}}"
+    if map_.bus_offset:
+        left = f"{left}  logical".ljust(len(_addresses(map_, 0)))
+    out.append(f"{left}  {'size':>12}  nic  what"[:width])
     for row in map_.rows:
-        out += _edge_lines(map_, row, digits, width)
-        out += _row_lines(map_, row, digits, width)
+        out += _edge_lines(map_, row, width)
+        out += _row_lines(map_, row, width)
     end = map_.rows[-1].span.end
-    out.append(f"{_addresses(map_, end, digits)}  end")
+    out.append(f"{_addresses(map_, end)}  end")
     if map_.ports:
         ports = ", ".join(f"0x{s.start:04x}..0x{s.last:04x}{f' {n}' if n else ''}" for s, n in map_.ports)
         out += textwrap.wrap(f"I/O ports  {ports}", width, subsequent_indent="           ")
@@ -265,44 +265,64 @@ def _multiples_inside(span: Span, boundary: int, offset: int) -> int:
 
 
 def _folded(rows: list[Row], max_rows: int) -> list[Row]:
-    """Fold the longest runs of uninteresting RAM rows until at most *max_rows* are left, or nothing more can fold."""
-    if len(rows) <= max_rows:
-        return rows
+    """Fold uninteresting RAM rows until at most *max_rows* are left, or nothing more can fold: first runs of blocks of
+    one family (``rx buffer 1``, ``rx buffer 2``, …), then whatever lies together, the longest runs first."""
+    for by_family in (True, False):
+        excess, chosen = len(rows) - max_rows, []
+        for run in sorted(_runs(rows, by_family), key=lambda r: (r[0] - r[1], r[0])):
+            if excess <= 0:
+                break
+            chosen.append(run)
+            excess -= run[1] - run[0] - 1
+        out: list[Row] = []
+        position = 0
+        for first, end in sorted(chosen):
+            out += [*rows[position:first], _fold(rows[first:end])]
+            position = end
+        rows = out + rows[position:]
+    return rows
+
+
+def _runs(rows: Sequence[Row], by_family: bool) -> list[tuple[int, int]]:
+    """Runs of three rows and more that may fold: [first, end). Ends of the map and rows near a fault stay."""
     keep = {0, len(rows) - 1}
     for i, row in enumerate(rows):
         if row.faults or row.wrong or row.reach_ends:
             keep |= {i - 1, i, i + 1}
-        if row.kind != "ram":
+        if row.kind != "ram" or row.folded:
             keep.add(i)
+    families = [_family(row) for row in rows]
     runs: list[tuple[int, int]] = []
     start = 0
-    for i in range(len(rows) + 1):
-        if i == len(rows) or i in keep or rows[i].name != rows[start].name:
-            if i - start >= 3:
-                runs.append((start, i))
-            start = i + 1 if i in keep else i
-    excess, chosen = len(rows) - max_rows, []
-    for run in sorted(runs, key=lambda r: (r[0] - r[1], r[0])):
-        if excess <= 0:
-            break
-        chosen.append(run)
-        excess -= run[1] - run[0] - 1
-    out: list[Row] = []
-    position = 0
-    for first, end in sorted(chosen):
-        out += rows[position:first]
-        out.append(_fold(rows[first:end]))
-        position = end
-    return out + rows[position:]
+    while start < len(rows):
+        end, family = start, families[start]
+        while end < len(rows) and end not in keep and rows[end].name == rows[start].name and (
+                not by_family or (family is not None and families[end] in (family, None))):
+            end += 1
+        if by_family:
+            while end > start and families[end - 1] is None:
+                end -= 1
+        if end - start >= 3:
+            runs.append((start, end))
+        start = max(end, start + 1)
+    return runs
+
+
+def _family(row: Row) -> tuple[str, str, str] | None:
+    """Blocks whose names differ in their number only belong together; None for a row without a block."""
+    block = row.block
+    return None if block is None else (block.kind, block.owner.rstrip("0123456789"), block.name.rstrip("0123456789"))
 
 
 def _fold(rows: Sequence[Row]) -> Row:
     span = Span(rows[0].span.start, rows[-1].span.end - rows[0].span.start)
-    blocks = {b for row in rows for b in row.blocks}
-    live = sum(b.live for b in blocks)
-    text = f"{count(live, 'block')} ({size_text(sum(b.span.size for b in blocks if b.live))}), not drawn one by one"
-    if len(blocks) > live:
-        text += f"; {len(blocks) - live} freed"
+    blocks = list(dict.fromkeys(b for row in rows for b in row.blocks))
+    live = [b for b in blocks if b.live]
+    families = {_family(row) for row in rows} - {None}
+    names = f", {blocks[0].title} to {blocks[-1].title}" if len(families) == 1 else ", not drawn one by one"
+    text = f"{count(len(live), 'block')} ({size_text(sum(b.span.size for b in live))}){names}"
+    if len(blocks) > len(live):
+        text += f"; {len(blocks) - len(live)} freed"
     boundaries = sum(row.boundaries for row in rows) + sum(row.at_boundary for row in rows[1:])
     return replace(rows[0], span=span, blocks=(), boundaries=boundaries, folded=text,
                    reachable=all(row.reachable for row in rows))
@@ -316,19 +336,25 @@ def _head(map_: MemoryMap, width: int) -> list[str]:
     return beside(parts, width)
 
 
-def _addresses(map_: MemoryMap, address: int, digits: int) -> str:
-    columns = [address, map_.logical(address)] if map_.bus_offset else [address]
-    return "  ".join(f"{hex_address(a):<{digits}}" for a in columns)
+def _addresses(map_: MemoryMap, address: int) -> str:
+    """The address columns: physical, and logical where it differs; each as wide as its widest address."""
+    top = map_.rows[-1].span.end
+    columns = [(address, top), (map_.logical(address), map_.logical(top))][:2 if map_.bus_offset else 1]
+    return "  ".join(f"{hex_address(a):<{len(hex_address(widest))}}" for a, widest in columns)
 
 
-def _edge_lines(map_: MemoryMap, row: Row, digits: int, width: int) -> list[str]:
+def _edge_lines(map_: MemoryMap, row: Row, width: int) -> list[str]:
     """The lines between rows: boundary, end of the reach, first wrong byte."""
     texts = [f"--- multiple of 0x{map_.boundary:x} "] if row.at_boundary and _worth_a_line(map_, row) else []
     if row.reach_ends:
         texts.append("=== the NIC reaches no further ")
-    texts += [f"!!! {rule}: goes wrong at this byte " for rule in row.wrong]
-    left = _addresses(map_, row.span.start, digits)
-    return [f"{left}  {text}{text[0] * (width - len(left) - 2 - len(text))}"[:width] for text in texts]
+    texts += [f"!!! {rule} goes wrong here " for rule in row.wrong]
+    left = _addresses(map_, row.span.start) + "  "
+    out: list[str] = []
+    for text in texts:
+        fill = text[0] * (width - len(left) - len(text))
+        out += [left + text + fill] if len(left) + len(text) <= width else textwrap.wrap(left + text, width)
+    return out
 
 
 def _worth_a_line(map_: MemoryMap, row: Row) -> bool:
@@ -337,10 +363,10 @@ def _worth_a_line(map_: MemoryMap, row: Row) -> bool:
         b.span.end == row.span.start for r in map_.rows if r.span.end == row.span.start for b in r.blocks)
 
 
-def _row_lines(map_: MemoryMap, row: Row, digits: int, width: int) -> list[str]:
+def _row_lines(map_: MemoryMap, row: Row, width: int) -> list[str]:
     reach = " | " if row.reachable and map_.reach_last is not None else "   "
     flag = "!" if row.faults else " "
-    left = f"{_addresses(map_, row.span.start, digits)}  {size_text(row.span.size):>12}  {reach} {flag}"
+    left = f"{_addresses(map_, row.span.start)}  {size_text(row.span.size):>12}  {reach} {flag}"
     what = describe(row)
     block = row.block
     if block is None or row.folded:

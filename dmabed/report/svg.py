@@ -15,27 +15,28 @@ from math import log2
 from dmabed.report.facts import count, size_text
 from dmabed.report.finding_picture import Neighbour, Picture
 from dmabed.report.memory_map import Block, MemoryMap, Row, describe
-from verifier.address import Span, hex_address
+from verifier.address import hex_address
 
 WIDTH = 960
-_ADDRESS, _STRIP, _LINE = 148, 250, 15
+_STRIP, _LINE = 220, 15
 _TORN = 1 << 20
 """Empty rows from this size on are drawn torn."""
-_SANS, _MONO = 6.3, 7.4
+_SANS, _BOLD, _MONO = 6.5, 7.7, 7.4
 """Upper bounds for the mean width of a character at 12 px, in px; the texts drawn are mostly lower case and digits."""
+_BOLD_STYLES = ("inside", "wrongtext", "reachendtext")
 _CONTEXT, _PART_LEAST = 110, 210
 
 
 def address_map(map_: MemoryMap) -> str:
     """The whole map, low addresses on top. The height of a row grows with the logarithm of its size."""
     heights = [_height(map_, row) for row in map_.rows]
-    top = 34
-    tops = [top]
+    tops = [34.0]
     for height in heights:
         tops.append(tops[-1] + height)
-    columns = 2 if map_.bus_offset else 1
-    strip = _ADDRESS * columns + 26
-    out = [_heads(map_, strip)]
+    columns = _columns(map_)
+    strip = columns[-1] + 26
+    out = [_text(x, 16, head, "dim", "end") for x, head in zip(columns, ("physical", "logical"), strict=False)]
+    out.append(_text(strip + _STRIP / 2, 16, "memory", "dim", "middle"))
     for row, y, height in zip(map_.rows, tops, heights, strict=False):
         out += _ground(map_, row, strip, y, height)
     out += _blocks(map_, tops, strip)
@@ -99,7 +100,7 @@ def _svg(body: str, height: float, label: str) -> str:
 def _text(x: float, y: float, text: str, style: str = "", anchor: str = "start", room: float = 0) -> str:
     """*text* at a point, cut to *room* px (0: not cut)."""
     shown = text
-    each = _MONO if "mono" in style else _SANS
+    each = _MONO if "mono" in style else _BOLD if style.startswith(_BOLD_STYLES) else _SANS
     if room and len(text) * each > room:
         shown = text[:max(0, int(room / each) - 1)].rstrip() + "…"
         if len(shown) < 4:
@@ -111,31 +112,34 @@ def _text(x: float, y: float, text: str, style: str = "", anchor: str = "start",
 
 def _height(map_: MemoryMap, row: Row) -> float:
     lines = max(len(_details(map_, row)), len(_edges(map_, row)))
-    return max(9 + _LINE * lines, 8 + 2 * log2(row.span.size))
+    return max(10 + _LINE * lines, 8 + 2 * log2(row.span.size))
 
 
-def _heads(map_: MemoryMap, strip: int) -> str:
-    heads = [("physical", _ADDRESS - 6), ("logical", 2 * _ADDRESS - 6)][:2 if map_.bus_offset else 1]
-    out = [_text(x, 16, head, "dim", "end") for head, x in heads]
-    out.append(_text(strip + _STRIP / 2, 16, "memory", "dim", "middle"))
-    return "".join(out)
+def _columns(map_: MemoryMap) -> list[float]:
+    """The right edges of the address columns: physical, and logical where it differs."""
+    top = map_.rows[-1].span.end if map_.rows else 0
+    edges, x = [], 0.0
+    for address in (top, map_.logical(top))[:2 if map_.bus_offset else 1]:
+        x += 18 + _MONO * len(hex_address(address))
+        edges.append(x)
+    return edges
 
 
-def _ground(map_: MemoryMap, row: Row, strip: int, y: float, height: float) -> list[str]:
+def _ground(map_: MemoryMap, row: Row, strip: float, y: float, height: float) -> list[str]:
     reach = row.reachable and map_.reach_last is not None
     style = {"ram": "ram", "mmio": "mmio"}.get(row.kind, "hole") + (" reach" if reach else "")
-    out = [f'<rect class="{style}" x="{strip}" y="{y:.1f}" width="{_STRIP}" height="{height:.1f}">'
+    out = [f'<rect class="{style}" x="{strip:.1f}" y="{y:.1f}" width="{_STRIP}" height="{height:.1f}">'
            f"<title>{escape(f'{row.span}: {row.kind}, {describe(row)}')}</title></rect>"]
     if reach:
-        out.append(f'<rect class="reachbar" x="{strip - 11}" y="{y:.1f}" width="6" height="{height:.1f}"/>')
+        out.append(f'<rect class="reachbar" x="{strip - 11:.1f}" y="{y:.1f}" width="6" height="{height:.1f}"/>')
     if row.folded:
-        out.append(f'<rect class="folded" x="{strip}" y="{y:.1f}" width="{_STRIP}" height="{height:.1f}"/>')
+        out.append(f'<rect class="folded" x="{strip:.1f}" y="{y:.1f}" width="{_STRIP}" height="{height:.1f}"/>')
     if (row.block is None and row.span.size >= _TORN) or row.folded:
         out.append(_torn(strip, y + height / 2))
     return out
 
 
-def _torn(strip: int, y: float) -> str:
+def _torn(strip: float, y: float) -> str:
     """A torn edge across the strip: here the drawing is shorter than the memory."""
     xs = [strip - 3 + i * (_STRIP + 6) / 24 for i in range(25)]
     upper = " ".join(f"{x:.1f},{y - 4 + (4 if i % 2 else 0):.1f}" for i, x in enumerate(xs))
@@ -143,13 +147,13 @@ def _torn(strip: int, y: float) -> str:
     return f'<polygon class="torn" points="{upper} {lower}"/>'
 
 
-def _blocks(map_: MemoryMap, tops: Sequence[float], strip: int) -> Iterator[str]:
+def _blocks(map_: MemoryMap, tops: Sequence[float], strip: float) -> Iterator[str]:
     """One rectangle per run of rows that show the same block; the faulty part is hatched."""
     first = 0
     rows = map_.rows
     for i, row in enumerate(rows):
         if row.faults:
-            yield (f'<rect class="fault" x="{strip - 2}" y="{tops[i]:.1f}" width="{_STRIP + 4}" '
+            yield (f'<rect class="fault" x="{strip - 2:.1f}" y="{tops[i]:.1f}" width="{_STRIP + 4}" '
                    f'height="{tops[i + 1] - tops[i]:.1f}"/>')
         if i + 1 < len(rows) and row.block is not None and rows[i + 1].block is row.block:
             continue
@@ -158,43 +162,42 @@ def _blocks(map_: MemoryMap, tops: Sequence[float], strip: int) -> Iterator[str]
             yield _block(block, strip, tops[first], tops[i + 1] - tops[first])
             for j in range(first, i + 1):
                 if rows[j].faults:
-                    yield (f'<rect class="hatched" fill="url(#hatch)" x="{strip + 6}" y="{tops[j]:.1f}" '
+                    yield (f'<rect class="hatched" fill="url(#hatch)" x="{strip + 6:.1f}" y="{tops[j]:.1f}" '
                            f'width="{_STRIP - 12}" height="{tops[j + 1] - tops[j]:.1f}"/>')
             style = "inside plate" if faulty else "inside"
-            yield _text(strip + 14, tops[first] + 17, block.title, style, room=_STRIP - 24)
+            yield _text(strip + 14, tops[first] + 16, block.title, style, room=_STRIP - 24)
         first = i + 1
 
 
-def _block(block: Block, strip: int, y: float, height: float) -> str:
+def _block(block: Block, strip: float, y: float, height: float) -> str:
     kind = block.kind if block.kind in ("shared", "contiguous", "pool", "image") else "other"
     style = f"block {kind}" if block.live else "block freed"
-    return (f'<rect class="{style}" x="{strip + 6}" y="{y + 1:.1f}" width="{_STRIP - 12}" height="{height - 2:.1f}" '
-            f'rx="3"><title>{escape(f"{block.title}: {block.span}")}</title></rect>')
+    return (f'<rect class="{style}" x="{strip + 6:.1f}" y="{y + 1:.1f}" width="{_STRIP - 12}" '
+            f'height="{height - 2:.1f}" rx="3"><title>{escape(f"{block.title}: {block.span}")}</title></rect>')
 
 
-def _labels(map_: MemoryMap, row: Row, strip: int, y: float, height: float) -> list[str]:
+def _labels(map_: MemoryMap, row: Row, strip: float, y: float, height: float) -> list[str]:
     out = _address_labels(map_, row.span.start, y)
     right = strip + _STRIP
     edges = _edges(map_, row)
     if edges:
         worst = edges[-1][1]
-        out.append(f'<line class="{worst}" x1="{strip - 14}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        out.append(f'<line class="{worst}" x1="{strip - 14:.1f}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
     details = _details(map_, row)
-    first = y + max(13.0, (height - _LINE * len(details)) / 2 + 11) if not edges else y + 14
-    split = right + 16 + (WIDTH - right - 16) * 0.54
+    in_middle = not edges and row.block is None
+    first = y + (max(13.0, (height - _LINE * len(details)) / 2 + 11) if in_middle else 16)
+    split = right + 16 + (WIDTH - right - 16) * 0.46
     for i, text in enumerate(details):
         style = "wrongtext" if text.startswith("finding") else "dim" if i or row.block is None else ""
         out.append(_text(right + 16, first + i * _LINE, text, style, room=(split if edges else WIDTH) - right - 22))
     for i, (text, style) in enumerate(edges):
-        out.append(_text(split, y + 14 + i * _LINE, text, f"{style}text", room=WIDTH - split - 2))
+        out.append(_text(split, y + 16 + i * _LINE, text, f"{style}text", room=WIDTH - split - 2))
     return out
 
 
 def _address_labels(map_: MemoryMap, address: int, y: float) -> list[str]:
-    out = [_text(_ADDRESS - 6, y + 4, hex_address(address), "mono", "end")]
-    if map_.bus_offset:
-        out.append(_text(2 * _ADDRESS - 6, y + 4, hex_address(map_.logical(address)), "mono", "end"))
-    return out
+    return [_text(x, y + 4, hex_address(shown), "mono", "end")
+            for x, shown in zip(_columns(map_), (address, map_.logical(address)), strict=False)]
 
 
 def _details(map_: MemoryMap, row: Row) -> list[str]:
@@ -205,15 +208,17 @@ def _details(map_: MemoryMap, row: Row) -> list[str]:
     elif block is not None:
         part = "" if row.span == block.span else f" of {size_text(block.span.size)}"
         state = "" if block.live else ", freed"
-        lines = [f"{size}{part}{state}" + (f"   {block.where}" if block.where and row.span.start == block.span.start
+        lines = [f"{size}{part}{state}" + (f" · {block.where}" if block.where and row.span.start == block.span.start
                                            else "")]
+        if row.span.start == block.span.start and len(block.title) * _BOLD > _STRIP - 24:
+            lines.insert(0, block.title)
         if not block.live and block.freed_where:
             lines.append(f"freed at {block.freed_where}")
         lines += [f"before: {earlier.title}, freed" for earlier in row.blocks[1:2]]
     else:
-        lines = [f"{size}   {describe(row)}"]
+        lines = [f"{size} · {describe(row)}"]
         if row.boundaries and row.kind == "ram" and map_.boundary:
-            lines[0] += f"; {count(row.boundaries, 'boundary', 'boundaries')} inside"
+            lines[0] += f"; {count(row.boundaries, 'boundary', 'boundaries')}"
     if row.faults:
         lines.append(("finding " if len(row.faults) == 1 else "findings ") + ", ".join(map(str, row.faults)))
     return lines
@@ -255,5 +260,5 @@ def _zoom_block(block: Neighbour, scale: Sequence[tuple[int, float]], y: int) ->
         return
     kind = block.kind if block.kind in ("shared", "contiguous", "pool", "image") else "other"
     yield (f'<rect class="block {kind if block.live else "freed"}" x="{left:.1f}" y="{y}" width="{right - left:.1f}" '
-           f'height="22" rx="3"><title>{escape(f"{block.title}: {Span(block.span.start, block.span.size)}")}</title></rect>')
-    yield _text((left + right) / 2, y + 15, block.title, "inside", "middle", right - left - 8)
+           f'height="22" rx="3"><title>{escape(f"{block.title}: {block.span}")}</title></rect>')
+    yield _text(left + 10, y + 15, block.title, "inside", room=right - left - 14)

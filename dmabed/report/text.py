@@ -35,7 +35,7 @@ def render(result: Json, *, width: int = 80, colour: bool = False, sources: Sour
     else:
         faults = finding_picture.map_faults(result)
         sections = [_head(result, width), _allocations(result, width), _map(result, faults, width),
-                    _devices_and_frames(result, width)]
+                    _frames(result, width)]
         sections += [_finding(f, result, width, sources, str(n)) for n, f in enumerate(result.get("findings", ()), 1)]
         sections += [_finding(f, result, width, sources, "") for f in result.get("notices", ())]
         sections += [_corrupted(result, width), _log(result, width), _not_exercised(result, width)]
@@ -105,9 +105,10 @@ def _map(result: Json, faults: Sequence[memory_map.Fault], width: int) -> list[L
             *([(line, "bad" if "!" in line else "")] for line in text)]
 
 
-def _devices_and_frames(result: Json, width: int) -> list[Line]:
+def _frames(result: Json, width: int) -> list[Line]:
     text = facts.frames_text(result)
-    return [[("frames     ", "head"), (part, "")] for part in _wrap(text, width - _LABEL)] if text else []
+    return [[("frames     " if i == 0 else " " * _LABEL, "head"), (part, "")]
+            for i, part in enumerate(_wrap(text, width - _LABEL))]
 
 
 def _finding(finding: Json, result: Json, width: int, sources: Sources | None, number: str) -> list[Line]:

@@ -64,7 +64,7 @@ class Nic(RegisterFile):
         self.dma: DmaPort = machine.dma_port(self.name, adapter, limits)
         self.config = PciConfig(self.vendor_id, self.device_id, bars=self.bars, on_command=self._command_changed)
         self.values: list[int] = []
-        self._line = machine.interrupt_line()
+        self.interrupt_line = machine.interrupt_line()
         self.padded = 0
         """Short frames that the NIC padded."""
         self.lost_for_want_of_descriptors = 0
@@ -113,19 +113,19 @@ class Nic(RegisterFile):
             self.config.present = False
             self.dma.flush()
             self.dma.parked = True
-            self.machine.scheduler.deassert_line(self._line, self.name)
+            self.machine.scheduler.deassert_line(self.interrupt_line, self.name)
 
     def set_interrupt(self, asserted: bool) -> None:
         """Pull the interrupt line or let it go."""
         if asserted and self.present:
-            self.machine.scheduler.assert_line(self._line, self.name)
+            self.machine.scheduler.assert_line(self.interrupt_line, self.name)
         else:
-            self.machine.scheduler.deassert_line(self._line, self.name)
+            self.machine.scheduler.deassert_line(self.interrupt_line, self.name)
 
     @property
     def interrupting(self) -> bool:
         """True while this NIC pulls its line."""
-        return self.name in self._line.asserting
+        return self.name in self.interrupt_line.asserting
 
     # What a model says of itself
 

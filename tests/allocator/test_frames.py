@@ -144,14 +144,19 @@ class Pair:
 
 def play(pair: Pair, rng: random.Random, steps: int, counts: Sequence[int], boundaries: Sequence[int],
          seams: Sequence[int]) -> None:
-    """A random history. *rng* comes from hypothesis or from a fixed seed."""
+    """A random history that asks for few sizes, so that it comes back to what failed before."""
     frames = sorted(pair.ram)
+    counts, boundaries = rng.sample(list(counts), 4), rng.sample(list(boundaries), 2)
+    seams = rng.sample(list(seams), min(4, len(seams)))
+    if rng.randrange(2):
+        for first, count in brute_runs(pair.free):
+            pair.take(first, count)
     for _ in range(steps):
         action, at = rng.randrange(12), rng.choice(frames)
         if action < 5:
             lowest = 0 if rng.randrange(2) else at + rng.randrange(-2, 3)
             highest = 1 << 52 if rng.randrange(2) else rng.choice(frames) + rng.randrange(-2, 3)
-            chosen = rng.sample(list(seams), rng.randrange(min(4, len(seams) + 1)))
+            chosen = rng.sample(seams, rng.randrange(4))
             pair.allocate(rng.choice(counts), lowest, highest, rng.choice(boundaries), rng.choice(PLACEMENTS), chosen,
                           rng.randrange(1 << 40))
         elif action < 6:
@@ -354,11 +359,14 @@ def test_bad_arguments_are_refused() -> None:
     assert tree.free_frames == 100
 
 
-@pytest.mark.parametrize(("count", "boundary", "placement"), [
-    (16, LEAF, Placement.LOW), (16, LEAF, Placement.HIGH), (31, 0, Placement.LOW), (31, 0, Placement.HOSTILE),
-    (4, 2, Placement.HIGH),
+@pytest.mark.parametrize(("count", "larger", "boundary", "placement"), [
+    (16, LEAF, LEAF, Placement.LOW),
+    (16, LEAF, LEAF, Placement.HIGH),
+    (16, 16, 16, Placement.HIGH),
+    (31, LEAF, 0, Placement.LOW),
+    (31, LEAF, 0, Placement.HOSTILE),
 ])
-def test_a_search_in_vain_looks_into_no_leaf_twice(count: int, boundary: int, placement: Placement,
+def test_a_search_in_vain_looks_into_no_leaf_twice(count: int, larger: int, boundary: int, placement: Placement,
                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
 
@@ -367,19 +375,147 @@ def test_a_search_in_vain_looks_into_no_leaf_twice(count: int, boundary: int, pl
         looks += 1
         return run_starts(bits, length)
 
-    leaves = 1000
-    tree = FrameTree([(0, leaves * LEAF)])
-    assert tree.take(0, leaves * LEAF)
-    for leaf in range(1, leaves):
+    tree = filled(1000)
+    for leaf in range(1, 1000):
         tree.free(leaf * LEAF - 15, 30)  # 15 frames on each side of every 16 MiB seam
+    assert allocate(tree, larger, placement, boundary=boundary, seams=(LEAF,)) is None
     monkeypatch.setattr("allocator._bounds.run_starts", counting)
-    assert allocate(tree, count, placement, boundary=boundary, seams=(LEAF,)) is None
-    looks = 0
     assert allocate(tree, count, placement, boundary=boundary, seams=(LEAF,)) is None
     assert looks == 0
     tree.free(500 * LEAF + 15, 1)
-    assert allocate(tree, count, placement, boundary=boundary, seams=(LEAF,)) is None or count in (16, 31)
+    expected = 500 * LEAF - (15 if count == 31 else 0)
+    assert allocate(tree, count, placement, boundary=boundary, seams=(LEAF,)) == expected
     assert looks < 12
+
+
+def test_a_long_search_in_vain_visits_no_seam_with_frames_on_one_side_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = filled(512)
+    for leaf in range(0, 512, 4):
+        tree.free(leaf * LEAF, 2 * LEAF)
+    seams, count = (4 * LEAF,), LEAF + 1
+    for _ in range(2):
+        first = allocate(tree, count, Placement.HOSTILE, seams=seams)
+        assert first == 510 * LEAF - count
+        tree.free(first, count)
+    visits = 0
+
+    def counting(size: int, boundary: int, seam: int) -> bool:
+        nonlocal visits
+        visits += seam > 0
+        return size >= 2 * seam and not boundary
+
+    tree._long_runs().highest(count, 0, 512 * LEAF, 0, 0)
+    monkeypatch.setattr("allocator._long._joins", counting)
+    assert tree._long_runs().highest(count, 0, 512 * LEAF, 0, 4 * LEAF) is None
+    assert visits == 0
+
+
+def filled(leaves: int) -> FrameTree:
+    tree = FrameTree([(0, leaves * LEAF)])
+    assert tree.take(0, leaves * LEAF)
+    return tree
+
+
+def by_one_free(tree: FrameTree, border: int) -> None:
+    tree.free(border - 2, 4)
+
+
+def by_left_then_right(tree: FrameTree, border: int) -> None:
+    tree.free(border - 2, 2)
+    assert allocate(tree, 4, lowest=border - LEAF, highest_start=border + LEAF) is None
+    tree.free(border, 2)
+
+
+def by_right_then_left(tree: FrameTree, border: int) -> None:
+    tree.free(border, 2)
+    assert allocate(tree, 4, lowest=border - LEAF, highest_start=border + LEAF) is None
+    tree.free(border - 2, 2)
+
+
+def by_rollback(tree: FrameTree, border: int) -> None:
+    tree.free(border - 2, 4)
+    mark = tree.mark()
+    assert tree.take(border, 2)
+    assert allocate(tree, 4, lowest=border - LEAF, highest_start=border + LEAF) is None
+    assert allocate(tree, 8, Placement.HOSTILE, highest_start=border + LEAF) is None
+    tree.rollback(mark)
+
+
+def by_a_free_of_many_leaves(tree: FrameTree, border: int) -> None:
+    tree.free(border - 2, 2)
+    assert allocate(tree, 4, lowest=border - LEAF, highest_start=border + LEAF) is None
+    tree.free(border, LEAF + 1)
+    assert tree.take(border + 2, LEAF - 1)
+
+
+Way = Callable[[FrameTree, int], None]
+WAYS = (by_one_free, by_left_then_right, by_right_then_left, by_rollback, by_a_free_of_many_leaves)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("seam", [LEAF, 2 * LEAF])
+def test_frames_that_come_free_at_a_seam_are_found_after_a_search_in_vain(way: Way, seam: int) -> None:
+    tree = filled(64)
+    tree.free(20 * LEAF + 100, 8)
+    assert allocate(tree, 4, Placement.HOSTILE, seams=(seam,)) == 20 * LEAF + 104
+    way(tree, 10 * LEAF)
+    assert allocate(tree, 4, Placement.HOSTILE, seams=(seam,)) == 10 * LEAF - 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_frames_that_come_free_across_leaves_are_found_after_a_search_in_vain(way: Way) -> None:
+    tree = filled(64)
+    assert allocate(tree, 1) is None
+    way(tree, 10 * LEAF)
+    assert allocate(tree, 4) == 10 * LEAF - 2
+
+
+@pytest.mark.parametrize("seam", [16, LEAF, 4 * LEAF])
+@pytest.mark.parametrize(("above", "less"), [(0, 0), (0, 1), (1, 1)])
+def test_run_that_only_touches_a_seam_does_not_straddle_it(seam: int, above: int, less: int) -> None:
+    count = seam - less
+    tree = FrameTree([(seam - 2, count), (2 * seam + above, count)])
+    assert allocate(tree, count, Placement.HOSTILE, seams=(seam,)) == seam - 2
+
+
+def test_long_run_that_only_touches_the_seam_in_the_middle_of_ram_does_not_straddle_it() -> None:
+    seam, count = 4 * LEAF, LEAF + 1
+    tree = FrameTree([(seam - 2, count), (2 * seam - count, count), (2 * seam + 1, 1)])
+    assert allocate(tree, count, Placement.HOSTILE, seams=(seam,)) == seam - 2
+
+
+@pytest.mark.parametrize(("lowest", "expected"), [(14, 14), (15, 15), (16, 18)])
+def test_hostile_run_keeps_to_the_lowest_frame(lowest: int, expected: int) -> None:
+    assert allocate(FrameTree([(12, 10)]), 4, Placement.HOSTILE, lowest=lowest, seams=(16,)) == expected
+
+
+def test_freeing_across_a_hole_changes_nothing() -> None:
+    tree = FrameTree([(0, 2 * LEAF - 5), (2 * LEAF, LEAF)])
+    for first, count in list(tree.runs()):
+        assert tree.take(first, count)
+    before = tree.digest()
+    with pytest.raises(BedError, match="frame 0x1ffb is no RAM"):
+        tree.free(10, 2 * LEAF)
+    assert tree.digest() == before
+
+
+def test_digest_tells_equal_leaves_at_different_places_apart() -> None:
+    tree = filled(3)
+    digests = set()
+    for first in (0, LEAF, 2 * LEAF, 1):
+        tree.free(first, 1)
+        digests.add(tree.digest())
+        assert tree.take(first, 1)
+    assert len({*digests, tree.digest()}) == 5
+
+
+def test_digest_does_not_depend_on_history() -> None:
+    tree = FrameTree([(0, 3 * LEAF)])
+    before = tree.digest()
+    assert tree.take(5, 2 * LEAF)
+    for first in range(5, 5 + 2 * LEAF, 512):
+        tree.free(first, 512)
+    assert tree.digest() == before
 
 
 def test_a_tebibyte_with_holes_is_searched_from_end_to_end() -> None:

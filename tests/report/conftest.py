@@ -62,13 +62,13 @@ def faulty() -> dict[str, Any]:
         _finding("dma-boundary", "tx ring  0x00fff000..0x01000fff (0x2000 bytes) crosses a multiple of 0x1000000",
                  "mynic.py:43", ("logical", 0x00FFF000, 0x2000), "shared memory #2",
                  "over-allocate and place, or pass BoundaryAddressMultiple=0x1000000",
-                 consequences=[{"rule": "dma-stray", "message": "the device read 0x40 bytes at 0x00000000, which no live "
-                                "block of this adapter covers", "where": "mynic.py:88", "time_ns": 61_240}],
+                 consequences=[{"rule": "dma-stray", "message": "the device read 0x40 bytes at 0x00000000, which no "
+                                "live block of this adapter covers", "where": "mynic.py:88", "time_ns": 61_240}],
                  related=[{"what": "shared memory #2 allocated", "where": "mynic.py:39"}]),
         _finding("dma-width", "receive buffer  0x03fffe00..0x040003ff (0x600 bytes) ends beyond 26 address bits: the "
                  "last byte that the device reaches is 0x03ffffff", "mynic.py:66", ("logical", 0x03FFFE00, 0x600),
-                 "shared memory #3", "ask for memory below 0x04000000: register with Dma32BitAddresses = FALSE, or pass "
-                 "HighestAcceptableAddress=0x3ffffff", also=["shared-dma-reach"]),
+                 "shared memory #3", "ask for memory below 0x04000000: register with Dma32BitAddresses = FALSE, or "
+                 "pass HighestAcceptableAddress=0x3ffffff", also=["shared-dma-reach"]),
         _finding("shared-free-all-at-halt", "shared memory #1 (0x1000 bytes) is still allocated after halt returned",
                  "mynic.py:30", None, "shared memory #1", "free it in halt with the same length, cached flag and "
                  "addresses", also=["halt-undo-all"], faults=["NdisMAllocateMapRegisters#1"])]
@@ -98,8 +98,8 @@ def huge() -> dict[str, Any]:
 
 def _run(
     verdict: str, *, ram: int, allocations: list[tuple[Any, ...]], bits: int, boundary: int,
-    findings: list[dict[str, Any]], extra: list[dict[str, Any]], nic: str = "reference", miniport: str = "mynic.py:MyNic",
-    effect: str = "alias",
+    findings: list[dict[str, Any]], extra: list[dict[str, Any]], nic: str = "reference",
+    miniport: str = "mynic.py:MyNic", effect: str = "alias",
 ) -> dict[str, Any]:
     shared = [
         {"routine": r, "length": n, "cached": c, "virtual": v, "physical": p, "logical": p, "freed_in": f, "where": w,
@@ -119,10 +119,10 @@ def _run(
         ranges.append({"start": 4 * GIB, "length": ram - hole, "kind": "ram", "name": "RAM above 4 GiB"})
     return {
         "schema": 1, "verdict": verdict, "status": "NDIS_STATUS_SUCCESS",
-        "world": {"miniport": miniport, "nic": nic, "limits": nic, "address_bits": bits, "boundary": boundary, "ram": ram,
-                  "windows": "2003", "ndis": "5.1", "placement": "hostile", "processors": 2, "bus_offset": 0,
-                  "incoherent": False, "frames": 8, "pcap": None, "life": "halt", "seed": 1, "faults": [],
-                  "silicon": False, "stop": False},
+        "world": {"miniport": miniport, "nic": nic, "limits": nic, "address_bits": bits, "boundary": boundary,
+                  "ram": ram, "windows": "2003", "ndis": "5.1", "placement": "hostile", "processors": 2,
+                  "bus_offset": 0, "incoherent": False, "frames": 8, "pcap": None, "life": "halt",
+                  "seed": 1, "faults": [], "silicon": False, "stop": False},
         "allocations": shared, "findings": findings, "notices": [],
         "frames": {"sent": 8, "received": 8, "lost": 0, "padded": 3},
         "not_exercised": {"rules": ["hang-no-wait", "reset-complete-once", "shared-async-outstanding-at-halt"],
@@ -152,9 +152,10 @@ def _finding(
 ) -> dict[str, Any]:
     shown = None if span is None else {"space": span[0], "address": span[1], "length": span[2]}
     return {"rule": rule, "also": also or [], "severity": "error", "message": message, "where": where,
-            "related": related or [], "time_ns": 61_200, "span": shown, "owner": owner, "bugcheck": None, "remedy": remedy,
-            "faults": faults or [], "replay": "dmabed replay 'mynic.py:MyNic --nic reference --ram 256M --windows 2003 "
-            "--ndis 5.1 --placement hostile --processors 2 --frames 8 --life halt --seed 1'",
+            "related": related or [], "time_ns": 61_200, "span": shown, "owner": owner, "bugcheck": None,
+            "remedy": remedy, "faults": faults or [],
+            "replay": "dmabed replay 'mynic.py:MyNic --nic reference --ram 256M --windows 2003 "
+                      "--ndis 5.1 --placement hostile --processors 2 --frames 8 --life halt --seed 1'",
             "consequences": consequences or []}
 
 

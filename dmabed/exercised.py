@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a world never tried: rules that nothing in it could have broken, handlers that nobody called, lines never run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from miniport.handlers import Handler
+from verifier.events import Kind
+from verifier.rule import declared_rules
+from verifier.where import display_path
+
+if TYPE_CHECKING:
+    from dmabed.world import World
+
+_EVIDENCE: dict[str, tuple[str, ...]] = {
+    "contig-": ("MmAllocateContiguousMemory", "MmAllocateContiguousMemorySpecifyCache"),
+    "mapreg-": ("NdisMAllocateMapRegisters",), "sg5-": ("NdisMInitializeScatterGatherDma",),
+    "shared-": ("NdisMAllocateSharedMemory",), "lock-": ("NdisAllocateSpinLock",), "int-": ("NdisMRegisterInterrupt",),
+    "iomap-": ("NdisMMapIoSpace",), "ioport-": ("NdisMRegisterIoPortRange",), "config-": ("NdisOpenConfiguration",),
+    "mem-": ("NdisAllocateMemoryWithTag", "NdisAllocateMemory"), "sleep-": ("NdisMSleep",), "stall-": ("NdisStallExecution",),
+    "dma-": ("dma",), "desc-": ("dma",), "wire-": ("dma",), "rx-": ("NdisMIndicateReceivePacket",),
+    "receive-": ("NdisMIndicateReceivePacket",), "send-": ("send",), "oid-": ("query_information", "set_information"),
+    "halt-": ("halt",), "shutdown-": ("shutdown",), "surprise-": ("pnp_event_notify",), "init-fail": ("refused",),
+    "register-": ("register",), "mmio-": ("register",),
+}
+"""A rule whose id begins so was exercised if one of these was seen: a routine, a handler, a register or a DMA access."""
+
+_NOT_CALLED_HERE = Handler.DRIVER_ENTRY | Handler.SYNCHRONIZE
+
+
+def not_exercised(world: World) -> dict[str, list[str]]:
+    """Ids of rules, names of handlers that the miniport supplies, and ``file:line`` that this world did not reach."""
+    ndis = world.ndis
+    seen = set(ndis.calls)
+    for event in world.machine.events.events:
+        kind = event[1]
+        if kind == Kind.ROUTINE:
+            seen.add(event[3])
+        elif kind in (Kind.DMA_READ, Kind.DMA_WRITE):
+            seen.add("dma")
+        elif kind in (Kind.REGISTER_READ, Kind.REGISTER_WRITE):
+            seen.add("register")
+    if world.refused:
+        seen.add("refused")
+    unseen_rules = [id for id in sorted(declared_rules()) if not _exercised(id, seen)]
+    handlers = [handler.method for handler in Handler if not handler & _NOT_CALLED_HERE and handler.method not in ndis.calls
+                and hasattr(ndis.miniport, handler.method) and ndis.miniport.overrides(handler.method)]
+    lines: list[str] = []
+    if world.lines is not None:
+        for name, numbers in world.lines.missed(type(ndis.miniport)).items():
+            lines += [f"{display_path(name, world.base)}:{number}" for number in numbers]
+    return {"rules": unseen_rules, "handlers": handlers, "lines": lines}
+
+
+def _exercised(rule_id: str, seen: set[str]) -> bool:
+    for prefix, evidence in _EVIDENCE.items():
+        if rule_id.startswith(prefix):
+            return any(item in seen for item in evidence)
+    return True
+

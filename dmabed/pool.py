@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What worlds share: the memory file and the frame tree of a RAM map. Everything else of a world is built new.
+
+The touched pages of the file are known exactly and are zeroed at the end of a world; the tree is rolled back by its
+undo journal. A test hashes both after random histories.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from allocator.frames import FrameTree
+from hw.backing import Backing, open_backing
+from hw.ram import Ram
+from verifier.address import PAGE_SHIFT, Span
+
+MAPS_KEPT = 4
+"""RAM maps whose file and tree are kept for the next world of the same map."""
+
+_kept: OrderedDict[tuple[Span, ...], tuple[Backing, FrameTree]] = OrderedDict()
+
+
+@contextmanager
+def lend(ranges: tuple[Span, ...]) -> Iterator[tuple[Backing, FrameTree, list[Ram]]]:
+    """Lend the memory file and the frame tree of a RAM map to one world; the caller puts its `Ram` into the list."""
+    entry = _kept.pop(ranges, None)
+    if entry is None:
+        backing = open_backing(ranges[-1].end)
+        tree = FrameTree([(span.start >> PAGE_SHIFT, span.size >> PAGE_SHIFT) for span in ranges])
+    else:
+        backing, tree = entry
+    mark = tree.mark()
+    rams: list[Ram] = []
+    try:
+        yield backing, tree, rams
+    finally:
+        for ram in rams:
+            ram.reset()
+        tree.rollback(mark)
+        _kept[ranges] = backing, tree
+        while len(_kept) > MAPS_KEPT:
+            _kept.popitem(last=False)[1][0].close()
+
+
+def digests() -> dict[tuple[Span, ...], tuple[str, str]]:
+    """Hashes of every kept file and tree, for the test that a world leaves nothing behind."""
+    return {ranges: (Ram(ranges, backing).digest(), tree.digest()) for ranges, (backing, tree) in _kept.items()}
+
+
+def drop() -> None:
+    """Close everything that is kept."""
+    while _kept:
+        _kept.popitem()[1][0].close()

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a processor reaches memory: every load and store of a miniport passes here and is checked for bounds and life.
+
+`observe` is the one place that sees a store after it happened: devices that poll memory look at it there, and the
+scheduler may switch. The Python views call it; a runtime for C code calls it with the same meaning.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hw import dma_rules as rules
+from verifier.address import PAGE_MASK, Span, hex_address
+from verifier.address_book import Block, BlockKind
+from verifier.rule import rule
+
+if TYPE_CHECKING:
+    from hw.machine import Machine
+
+UNINITIALIZED = rule(
+    "memory-uninitialized", "write the memory before it is read; NdisZeroMemory clears it",
+    text="Memory that was just allocated holds no defined content and is written before it is read.")
+
+
+LOAD_NS = 20
+"""Virtual time of one load; a loop that polls memory must see time pass."""
+
+
+class ProcessorPort:
+    """Loads and stores of the processors of one machine."""
+
+    __slots__ = ("_clock", "_findings", "_ram", "_scheduler")
+
+    def __init__(self, machine: Machine) -> None:
+        self._clock = machine.clock
+        self._ram = machine.ram
+        self._findings = machine.findings
+        self._scheduler = machine.scheduler
+
+    def load(self, block: Block, offset: int, size: int) -> bytes:
+        """*size* bytes of *block* from *offset* on. Out of bounds or freed: a finding, and what lies there."""
+        if not block.live or offset < 0 or offset + size > block.size:
+            if not self._wrong(block, offset, size, "read of"):
+                return b"\xa5" * size
+        clock = self._clock
+        now = clock.now + LOAD_NS
+        if clock.due <= now or now > clock.limit:
+            clock.advance(LOAD_NS)
+        else:
+            clock.now = now
+        ram = self._ram
+        data = ram.read(block.physical + offset, size)
+        if ram.unwritten is not None and block.live:
+            self._unwritten(block, offset, size, ram.unwritten - block.physical)
+        tag = ram.first_tag(block.physical + offset, size)
+        if tag:
+            ram.tag = tag
+        if self._scheduler.attention:
+            self._scheduler.point()
+        return data
+
+    def store(self, block: Block, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Write *data* into *block* at *offset*."""
+        size = len(data)
+        if not block.live or offset < 0 or offset + size > block.size:
+            if not self._wrong(block, offset, size, "write of"):
+                return
+        self._ram.write(block.physical + offset, data)
+        self.observe(block, offset, size)
+
+    def observe(self, block: Block, offset: int, size: int) -> None:
+        """A processor stored *size* bytes at *offset* of *block*."""
+        if block.watchers:
+            for watcher in tuple(block.watchers):
+                watcher(block.physical + offset, size)
+        if self._scheduler.attention:
+            self._scheduler.point()
+
+    def _wrong(self, block: Block, offset: int, size: int, verb: str) -> bool:
+        """Report the access; True if the bytes exist, so that the access happens all the same."""
+        at = block.virtual + offset
+        span = Span(max(at, 0), max(size, 1))
+        if not block.live:
+            self._findings.report(
+                rules.USE_AFTER_FREE, f"{verb} {size} bytes at {hex_address(at)}: {block.name} was freed", space="virtual",
+                span=span, block=block)
+        else:
+            over = f"byte {offset}" if offset < 0 else f"byte 0x{max(offset, block.size):x}"
+            self._findings.report(
+                rules.BOUNDS, f"{verb} {size} bytes at offset 0x{offset & 0xFFFFFFFFFFFFFFFF:x} of {block.name}: {over} is outside the 0x{block.size:x} "
+                "bytes that were asked for", space="virtual", span=span, block=block,
+                goes_wrong_at=block.virtual + block.size if offset >= 0 else at)
+        first, last = block.virtual & ~PAGE_MASK, (block.virtual + block.size - 1) | PAGE_MASK
+        return first <= at and at + size - 1 <= last
+
+    def _unwritten(self, block: Block, offset: int, size: int, at: int) -> None:
+        rule = rules.NEVER_WRITTEN if block.kind is BlockKind.SHARED else UNINITIALIZED
+        self._findings.report(
+            rule, f"the processor reads {size} bytes at offset 0x{offset:x} of {block.name}: byte 0x{at:x} was never written since "
+            "it was allocated", space="virtual", span=Span(block.virtual + offset, size), block=block,
+            goes_wrong_at=block.virtual + at)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What NDIS keeps of one adapter: its attributes, its claims, its DMA registration, its handles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from verifier.address_book import Block
+from verifier.where import Where
+
+if TYPE_CHECKING:
+    from hw.nic.base import Nic
+    from miniport.ndis import Ndis
+    from miniport.packet import NdisBuffer
+
+
+@dataclass(slots=True)
+class Claim:
+    """Something that the miniport took and has to give back. *also* lists ids of the rule book that say so."""
+
+    what: str
+    routine: str
+    where: Where | None
+    block: Block | None = None
+    also: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class MapRegisters:
+    """The map registers of one adapter: *count* of them, each mapping a buffer of up to *maximum* bytes."""
+
+    count: int
+    maximum: int
+    bits: int
+    busy: dict[int, NdisBuffer] = field(default_factory=dict)
+    bounced: dict[int, list[tuple[Block, int, Block, int, int]]] = field(default_factory=dict)
+    directions: dict[int, bool] = field(default_factory=dict)
+    pages: list[Block] = field(default_factory=list)
+
+
+class AdapterState:
+    """State of one adapter. The generated face, `miniport.adapter.Adapter`, stands on it."""
+
+    __slots__ = ("_ndis", "attributes", "attributes_set", "bus_master", "claims", "context", "dma_bits", "interface",
+                 "interrupt", "map_registers", "named", "nic", "number", "outstanding_receives", "outstanding_sends",
+                 "scatter_gather", "shutdown_context", "shutdown_handler")
+
+    def __init__(self, ndis: Ndis, nic: Nic, number: int) -> None:
+        self._ndis = ndis
+        self.nic = nic
+        self.number = number
+        self.context: Any = None
+        """What the miniport gave to NdisMSetAttributesEx."""
+        self.attributes = 0
+        self.attributes_set = False
+        self.interface = 0
+        self.bus_master = False
+        self.claims: dict[Hashable, Claim] = {}
+        self.map_registers: MapRegisters | None = None
+        self.scatter_gather = False
+        self.dma_bits = 0
+        """Address bits that the miniport declared when it registered for DMA."""
+        self.interrupt: Any = None
+        self.shutdown_handler: Callable[..., None] | None = None
+        self.shutdown_context: Any = None
+        self.outstanding_sends: dict[int, Any] = {}
+        self.outstanding_receives: dict[int, Any] = {}
+        self.named: dict[str, int] = {}
+
+    def claim(self, key: Hashable, what: str, routine: str, block: Block | None = None, also: tuple[str, ...] = ()) -> None:
+        """Note that the miniport took something."""
+        self.claims[key] = Claim(what, routine, self._ndis.where.capture(), block, also)
+
+    def release(self, key: Hashable) -> bool:
+        """Note that it gave it back; False if it did not hold it."""
+        return self.claims.pop(key, None) is not None
+
+    def number_of(self, kind: str) -> int:
+        """The next number of a kind of thing, from 1: shared memory #1, #2, …"""
+        number = self.named.get(kind, 0) + 1
+        self.named[kind] = number
+        return number

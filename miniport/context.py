@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The adapter context: the miniport's own state, declared field by field and kept in memory that it allocated.
+
+::
+
+    class Context(AdapterContext):
+        tx_head = Ulong()
+        tx_ring = Pointer()
+        packets = Array(Pointer(), 8)
+
+Numbers are bytes in emulated memory, so that a context that was freed or never written is noticed. Every access of a
+field is observed. State that is shared between handlers belongs here; an attribute of the miniport object escapes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, overload
+
+from miniport.view import View
+
+
+class ContextField:
+    """One field: its size in bytes and its place in the context."""
+
+    size: int = 8
+
+    def __init__(self) -> None:
+        self.offset = 0
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def get(self, context: AdapterContext, offset: int) -> Any:
+        """Read the field at *offset*."""
+        raise NotImplementedError
+
+    def put(self, context: AdapterContext, offset: int, value: Any) -> None:
+        """Write the field at *offset*."""
+        raise NotImplementedError
+
+    @overload
+    def __get__(self, context: None, owner: type) -> ContextField: ...
+    @overload
+    def __get__(self, context: AdapterContext, owner: type) -> Any: ...
+    def __get__(self, context: AdapterContext | None, owner: type) -> Any:
+        return self if context is None else self.get(context, self.offset)
+
+    def __set__(self, context: AdapterContext, value: Any) -> None:
+        self.put(context, self.offset, value)
+
+
+class Ulong(ContextField):
+    """A 32-bit number."""
+
+    size = 4
+
+    def get(self, context: AdapterContext, offset: int) -> int:
+        return context.view.read_ulong(offset)
+
+    def put(self, context: AdapterContext, offset: int, value: int) -> None:
+        context.view.write_ulong(offset, value)
+
+
+class Ulonglong(ContextField):
+    """A 64-bit number, for instance a logical address."""
+
+    size = 8
+
+    def get(self, context: AdapterContext, offset: int) -> int:
+        return context.view.read_ulonglong(offset)
+
+    def put(self, context: AdapterContext, offset: int, value: int) -> None:
+        context.view.write_ulonglong(offset, value)
+
+
+class Pointer(ContextField):
+    """A pointer or handle: a view, a packet, a register window, a lock, None."""
+
+    size = 8
+
+    def get(self, context: AdapterContext, offset: int) -> Any:
+        return context.load_pointer(offset, self.name)
+
+    def put(self, context: AdapterContext, offset: int, value: Any) -> None:
+        context.store_pointer(offset, value)
+
+
+class Array(ContextField):
+    """*count* fields of one type; ``context.name[i]`` reads and writes one."""
+
+    def __init__(self, element: ContextField, count: int) -> None:
+        super().__init__()
+        self.element = element
+        self.count = count
+        self.size = element.size * count
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = self.element.name = name
+
+    def get(self, context: AdapterContext, offset: int) -> ArrayView:
+        return ArrayView(self, context, offset)
+
+    def put(self, context: AdapterContext, offset: int, value: Any) -> None:
+        raise AttributeError(f"{self.name} is an array: assign its elements")
+
+
+class ArrayView:
+    """The elements of one `Array` in one context."""
+
+    __slots__ = ("_array", "_context", "_offset")
+
+    def __init__(self, array: Array, context: AdapterContext, offset: int) -> None:
+        self._array = array
+        self._context = context
+        self._offset = offset
+
+    def __len__(self) -> int:
+        return self._array.count
+
+    def __getitem__(self, index: int) -> Any:
+        return self._array.element.get(self._context, self._place(index))
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        self._array.element.put(self._context, self._place(index), value)
+
+    def _place(self, index: int) -> int:
+        if not 0 <= index < self._array.count:
+            raise IndexError(f"{self._array.name}[{index}]: the array has {self._array.count} elements")
+        return self._offset + index * self._array.element.size
+
+
+class _ContextType(type):
+    """Gives every context class empty slots, so that an attribute nobody declared cannot be assigned."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], space: dict[str, Any]) -> _ContextType:
+        space.setdefault("__slots__", ())
+        return super().__new__(cls, name, bases, space)
+
+
+class AdapterContext(metaclass=_ContextType):
+    """Base of a miniport's context. It lies in memory that the miniport allocated: *view* is the pointer to it."""
+
+    SIZE: ClassVar[int] = 0
+    _fields: ClassVar[dict[str, ContextField]] = {}
+
+    def __init_subclass__(cls) -> None:
+        fields = {name: field for base in reversed(cls.__mro__) for name, field in vars(base).items()
+                  if isinstance(field, ContextField)}
+        offset = 0
+        for field in fields.values():
+            unit = field.element.size if isinstance(field, Array) else field.size
+            offset = -(-offset // unit) * unit
+            field.offset = offset
+            offset += field.size
+        cls.SIZE = max(-(-offset // 8) * 8, 8)
+        cls._fields = fields
+
+    __slots__ = ("_pointers", "view")
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self._pointers: dict[int, Any] = {}
+        view.fill(0, self.SIZE)
+
+    def load_pointer(self, offset: int, name: str) -> Any:
+        """The object behind a pointer field; None while it is 0. A freed context gives a finding."""
+        self.view.read(offset, 8)
+        return self._pointers.get(offset)
+
+    def store_pointer(self, offset: int, value: Any) -> None:
+        """Store a pointer: its address in memory, the object beside it."""
+        self.view.write_ulonglong(offset, pointer_bits(value))
+        self._pointers[offset] = value
+
+
+def pointer_bits(value: Any) -> int:
+    """The number that a pointer or handle is, 0 for None; objects without an address give 1."""
+    if value is None:
+        return 0
+    return int(value) & 0xFFFFFFFFFFFFFFFF if isinstance(value, View | int) else 1

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The handlers of an NDIS 5 miniport, and the sets of them in which a routine may be called."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+
+class Handler(IntFlag):
+    """One bit a handler. `NONE` is the system: no handler runs."""
+
+    NONE = 0
+    DRIVER_ENTRY = 1 << 0
+    INITIALIZE = 1 << 1
+    HALT = 1 << 2
+    SHUTDOWN = 1 << 3
+    ISR = 1 << 4
+    HANDLE_INTERRUPT = 1 << 5
+    ENABLE_INTERRUPT = 1 << 6
+    DISABLE_INTERRUPT = 1 << 7
+    SEND = 1 << 8
+    QUERY_INFORMATION = 1 << 9
+    SET_INFORMATION = 1 << 10
+    RETURN_PACKET = 1 << 11
+    RESET = 1 << 12
+    CHECK_FOR_HANG = 1 << 13
+    SYNCHRONIZE = 1 << 14
+    PNP_EVENT_NOTIFY = 1 << 15
+
+    @property
+    def method(self) -> str:
+        """The name of the Python handler: ``handle_interrupt``."""
+        return (self.name or "none").lower()
+
+
+INIT = Handler.INITIALIZE
+INIT_OR_HALT = Handler.INITIALIZE | Handler.HALT
+ANYWHERE = Handler((1 << 16) - 1)
+NOT_SHUTDOWN = ANYWHERE & ~Handler.SHUTDOWN
+NOT_AT_DIRQL = ANYWHERE & ~(Handler.ISR | Handler.SYNCHRONIZE | Handler.DISABLE_INTERRUPT)
+RUN_TIME = NOT_AT_DIRQL & ~Handler.SHUTDOWN

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Interrupts: registration, the way from the line to ISR and deferred call, synchronization; sleep and stall."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from hw.clock import US
+from hw.processor import APC_LEVEL, DISPATCH_LEVEL, PASSIVE_LEVEL, Line
+from miniport import rules
+from miniport.handlers import INIT, INIT_OR_HALT, NOT_AT_DIRQL, NOT_SHUTDOWN, Handler
+from miniport.routine import ANY, PASSIVE, routine
+from miniport.status import NDIS_STATUS_RESOURCE_CONFLICT, NDIS_STATUS_SUCCESS
+from verifier.where import Where, where_of_function
+
+if TYPE_CHECKING:
+    from miniport.adapter import Adapter
+    from miniport.ndis import Ndis
+
+LONGEST_SLEEP_US = 30_000_000
+LONGEST_STALL_US = 50
+
+
+class Interrupt:
+    """A registered interrupt of one adapter: the object behind an NDIS_MINIPORT_INTERRUPT."""
+
+    __slots__ = ("_ndis", "dpc", "line", "live", "request_isr", "service", "shared", "where")
+
+    def __init__(self, ndis: Ndis, line: Line, request_isr: bool, shared: bool, where: Where | None) -> None:
+        self._ndis = ndis
+        self.line = line
+        self.request_isr = request_isr
+        self.shared = shared
+        self.live = True
+        self.where = where
+        self.service: Callable[[], bool] = self._service
+        self.dpc: Callable[[], None] = self._deferred
+
+    def _service(self) -> bool:
+        """The line is asserted: call the miniport's ISR, or mask for it and queue its deferred call."""
+        ndis = self._ndis
+        miniport = ndis.miniport
+        starting = not ndis.up
+        if not self.request_isr and not starting:
+            ndis.call(Handler.DISABLE_INTERRUPT, miniport.disable_interrupt, irql=self.line.irql)
+            ndis.scheduler.queue_dpc(self.dpc)
+            return True
+        before = ndis.nic.interrupting
+        answer = ndis.call(Handler.ISR, miniport.isr, irql=self.line.irql)
+        recognized, queue = answer if isinstance(answer, tuple) else (bool(answer), bool(answer))
+        if recognized and not before:
+            ndis.findings.report(
+                rules.INT_NOT_OURS, f"isr says that {ndis.nic.name} interrupted, but it did not pull the line",
+                where=where_of_function(miniport.isr), subject=("isr",))
+        if recognized and queue and not starting:
+            ndis.scheduler.queue_dpc(self.dpc)
+        return bool(recognized)
+
+    def _deferred(self) -> None:
+        ndis = self._ndis
+        if not self.live or not ndis.up:
+            return
+        serialized = ndis.adapter.serialized
+        if serialized:
+            ndis.scheduler.locks += 1
+        try:
+            ndis.call(Handler.HANDLE_INTERRUPT, ndis.miniport.handle_interrupt, irql=DISPATCH_LEVEL)
+            if ndis.miniport.overrides("enable_interrupt"):
+                ndis.call(Handler.ENABLE_INTERRUPT, ndis.miniport.enable_interrupt, irql=DISPATCH_LEVEL)
+        finally:
+            if serialized:
+                ndis.scheduler.locks -= 1
+
+    def storm(self, line: Line) -> None:
+        """The line stays asserted although the ISR ran."""
+        ndis = self._ndis
+        ndis.findings.report(
+            rules.INT_QUIET, f"the interrupt line stays asserted after the ISR ran again and again: {ndis.nic.pending_causes()}",
+            where=where_of_function(ndis.miniport.isr), subject=("isr",))
+
+
+@routine("NdisMRegisterInterrupt", irql=PASSIVE, irql_rule="int-register-init", handlers=INIT, handlers_rule="int-register-init",
+         fails=("RESOURCE_CONFLICT", "RESOURCES", "FAILURE"), on_failure=lambda status: (status, None),
+         c="NDIS_STATUS NdisMRegisterInterrupt(OUT PNDIS_MINIPORT_INTERRUPT, NDIS_HANDLE, UINT InterruptVector, UINT InterruptLevel, "
+           "BOOLEAN RequestIsr, BOOLEAN SharedInterrupt, NDIS_INTERRUPT_MODE)", source="nt4:103ndisx_123")
+def register_interrupt(ndis: Ndis, adapter: Adapter, vector: int, level: int, request_isr: bool, shared_interrupt: bool,
+                       mode: int) -> tuple[int, Interrupt | None]:
+    """Connect the interrupt. Returns (status, interrupt). The ISR may run before the call returns."""
+    report, name = ndis.findings.report, "NdisMRegisterInterrupt"
+    if not adapter.attributes_set:
+        report(rules.ATTRIBUTES_FIRST, f"{name} before NdisMSetAttributesEx", subject=(name,))
+    if shared_interrupt and not request_isr:
+        report(rules.INT_SHARED_ISR, f"{name}: SharedInterrupt TRUE with RequestIsr FALSE", subject=(name,))
+    line = ndis.nic.interrupt_line
+    if vector != line.vector or adapter.interrupt is not None:
+        ndis.refused(name)
+        return NDIS_STATUS_RESOURCE_CONFLICT, None
+    interrupt = Interrupt(ndis, line, request_isr, shared_interrupt, ndis.where.capture())
+    adapter.interrupt = interrupt
+    line.services.append(interrupt.service)
+    line.on_storm = interrupt.storm
+    adapter.claim(interrupt, "interrupt", name)
+    if line.asserting:
+        ndis.scheduler.attention = True
+    return NDIS_STATUS_SUCCESS, interrupt
+
+
+@routine("NdisMDeregisterInterrupt", irql=PASSIVE, irql_rule="int-deregister-where", handlers=INIT_OR_HALT,
+         handlers_rule="int-deregister-where", c="VOID NdisMDeregisterInterrupt(PNDIS_MINIPORT_INTERRUPT)",
+         source="ddi:ndis/nf-ndis-ndismderegisterinterruptex")
+def deregister_interrupt(ndis: Ndis, adapter: Adapter, interrupt: Interrupt) -> None:
+    """Disconnect the interrupt; returns when no ISR and no deferred call of it runs or waits any more."""
+    if interrupt is None or not interrupt.live:
+        ndis.findings.report(
+            rules.INT_DEREGISTER_WHERE, "NdisMDeregisterInterrupt of an interrupt that is not registered", subject=("interrupt",))
+        return
+    if ndis.nic.present and ndis.nic.interrupts_enabled:
+        stopping = any(device is ndis.nic for device, *_ in ndis.machine.bus.posted)
+        if stopping:
+            ndis.machine.bus.drain()
+        if ndis.nic.interrupts_enabled:
+            ndis.findings.report(
+                rules.INT_DISABLE_FIRST, f"NdisMDeregisterInterrupt while {ndis.nic.name} may still pull its interrupt line",
+                subject=("interrupt",))
+    scheduler = ndis.scheduler
+    if scheduler.dpc_pending(interrupt.dpc):
+        scheduler.point(now=True)
+    interrupt.live = False
+    if interrupt.service in interrupt.line.services:
+        interrupt.line.services.remove(interrupt.service)
+    scheduler.drop_dpc(interrupt.dpc)
+    adapter.interrupt = None
+    adapter.release(interrupt)
+
+
+@routine("NdisMSynchronizeWithInterrupt", irql=ANY, handlers=NOT_SHUTDOWN,
+         c="BOOLEAN NdisMSynchronizeWithInterrupt(PNDIS_MINIPORT_INTERRUPT, PVOID SynchronizeFunction, PVOID Context)",
+         source="docs:network/synchronizing-with-interrupts")
+def synchronize_with_interrupt(ndis: Ndis, adapter: Adapter, interrupt: Interrupt, function: Callable[[Any], Any], context: Any,
+                               ) -> bool:
+    """Run *function(context)* while the ISR cannot run on any processor. Returns what it returns."""
+    if interrupt is None or not interrupt.live:
+        ndis.findings.report(
+            rules.INT_SYNC_AFTER, "NdisMSynchronizeWithInterrupt with an interrupt that is not registered", subject=("interrupt",))
+        return False
+    line = interrupt.line
+    services, line.services = line.services, []
+    try:
+        return bool(ndis.call(Handler.SYNCHRONIZE, lambda _: function(context), irql=line.irql))
+    finally:
+        line.services = services
+        if line.asserting:
+            ndis.scheduler.attention = True
+
+
+@routine("NdisMSleep", irql=(PASSIVE_LEVEL, APC_LEVEL), irql_rule="sleep-below-dispatch", handlers=NOT_AT_DIRQL,
+         c="VOID NdisMSleep(ULONG MicrosecondsToSleep)", source="ddi:ndis/nf-ndis-ndismsleep")
+def sleep(ndis: Ndis, adapter: Adapter, microseconds: int) -> None:
+    """Let virtual time pass, 30 s at most; other things happen meanwhile."""
+    if not 0 <= microseconds <= LONGEST_SLEEP_US:
+        ndis.findings.report(rules.SLEEP_IRQL, f"NdisMSleep of {microseconds} us; at most {LONGEST_SLEEP_US}", subject=("sleep",))
+        microseconds = LONGEST_SLEEP_US
+    if ndis.scheduler.attention:
+        ndis.scheduler.point(now=True)
+    ndis.clock.advance(microseconds * US)
+
+
+@routine("NdisStallExecution", irql=ANY, c="VOID NdisStallExecution(UINT MicrosecondsToStall)",
+         source="ddi:ndis/nf-ndis-ndisstallexecution")
+def stall_execution(ndis: Ndis, adapter: Adapter, microseconds: int) -> None:
+    """Wait busily; at most 50 microseconds outside initialize and halt."""
+    if microseconds > LONGEST_STALL_US and not ndis.handler & INIT_OR_HALT:
+        ndis.findings.report(
+            rules.STALL_LONG, f"NdisStallExecution of {microseconds} us in {ndis.handler.method}; at most {LONGEST_STALL_US}",
+            subject=("stall", ndis.handler))
+    ndis.clock.advance(min(max(microseconds, 0), LONGEST_SLEEP_US) * US)

@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DMA of a bus master: map registers, scatter/gather set-up, shared memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hw.dma_rules import SHARED_AFTER_FREE
+from hw.processor import DISPATCH_LEVEL, PASSIVE_LEVEL, irql_name
+from miniport import rules
+from miniport.adapter_state import MapRegisters
+from miniport.handlers import INIT, INIT_OR_HALT, NOT_SHUTDOWN, Handler
+from miniport.packet import NdisBuffer
+from miniport.routine import ANY, PASSIVE, UP_TO_DISPATCH, routine
+from miniport.status import (
+    DMA_SIZE_BITS, NDIS_INTERFACE_ISA, NDIS_STATUS_NOT_SUPPORTED, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS,
+)
+from miniport.versions import at_least, title
+from miniport.view import View
+from verifier.address import PAGE_SIZE, LogicalAddress, Span, hex_address, pages_for
+from verifier.address_book import Block, BlockKind
+
+if TYPE_CHECKING:
+    from miniport.adapter import Adapter
+    from miniport.ndis import Ndis
+
+POISON_ADDRESS = LogicalAddress(0xDEAD_BEEF_DEAD_B000)
+"""What the physical address holds after an allocation that failed: no document defines it."""
+MOST_MAP_REGISTERS = 64
+"""Map registers that one miniport may have (ff552300)."""
+
+
+def _nothing(status: int | None) -> tuple[None, LogicalAddress]:
+    return None, POISON_ADDRESS
+
+
+# Map registers
+
+@routine("NdisMAllocateMapRegisters", irql=PASSIVE, irql_rule="mapreg-alloc-init-only", handlers=INIT,
+         handlers_rule="mapreg-alloc-init-only", fails=("RESOURCES",),
+         c="NDIS_STATUS NdisMAllocateMapRegisters(NDIS_HANDLE, UINT DmaChannel, NDIS_DMA_SIZE DmaSize, "
+           "ULONG BaseMapRegistersNeeded, ULONG MaximumBufferSize)", source="ndis5:ff552300")
+def allocate_map_registers(ndis: Ndis, adapter: Adapter, dma_channel: int, dma_size: int, base_map_registers_needed: int,
+                           maximum_buffer_size: int) -> int:
+    """Register a bus master for DMA of the given width, and claim map registers for buffers of up to the maximum size."""
+    report, name = ndis.findings.report, "NdisMAllocateMapRegisters"
+    if not adapter.attributes_set:
+        report(rules.ATTRIBUTES_FIRST, f"{name} before NdisMSetAttributesEx", subject=(name,))
+    if not adapter.bus_master:
+        report(rules.MAPREG_BUSMASTER, f"{name} without NDIS_ATTRIBUTE_BUS_MASTER", subject=(name,))
+        ndis.refused(name)
+        return NDIS_STATUS_RESOURCES
+    if dma_size not in DMA_SIZE_BITS:
+        report(rules.MAPREG_WIDTH, f"{name}: DmaSize {dma_size} is none of the three widths", subject=(name,))
+        ndis.refused(name)
+        return NDIS_STATUS_RESOURCES
+    if dma_channel and adapter.interface != NDIS_INTERFACE_ISA:
+        report(rules.MAPREG_CHANNEL, f"{name}: DmaChannel {dma_channel} for a NIC that is not on ISA", subject=(name,))
+    if adapter.scatter_gather:
+        report(rules.MAPREG_OR_SG, f"{name} after NdisMInitializeScatterGatherDma", subject=(name,))
+    pages = pages_for(maximum_buffer_size) + (maximum_buffer_size > 1)
+    if base_map_registers_needed * pages > MOST_MAP_REGISTERS or maximum_buffer_size <= 0 or adapter.map_registers is not None:
+        ndis.refused(name)
+        return NDIS_STATUS_RESOURCES
+    state = MapRegisters(base_map_registers_needed, maximum_buffer_size, DMA_SIZE_BITS[dma_size])
+    if not _reserve_bounce_pages(ndis, adapter, state, base_map_registers_needed * pages):
+        ndis.refused(name)
+        return NDIS_STATUS_RESOURCES
+    adapter.map_registers = state
+    adapter.dma_bits = state.bits
+    adapter.claim("map registers", "map registers", name, also=("mapreg-free-required",))
+    return NDIS_STATUS_SUCCESS
+
+
+def _reserve_bounce_pages(ndis: Ndis, adapter: Adapter, state: MapRegisters, count: int) -> bool:
+    """Pages within reach, one a map register, where some memory of the machine is out of reach."""
+    offset = ndis.machine.bus.logical_offset
+    if ndis.ram.ranges[-1].end + offset <= 1 << state.bits:
+        return True
+    for number in range(count):
+        page = ndis.memory.allocate(
+            BlockKind.MAPPING, "NdisMAllocateMapRegisters", f"bounce page {number}", PAGE_SIZE, owner="map registers",
+            lowest=max(0, -offset), highest=(1 << state.bits) - 1 - offset, adapter=adapter.number, logical_offset=offset)
+        if page is None:
+            for taken in state.pages:
+                ndis.memory.free(taken, "NdisMFreeMapRegisters")
+            return False
+        state.pages.append(page)
+    return True
+
+
+@routine("NdisMFreeMapRegisters", irql=PASSIVE, irql_rule="mapreg-free-context", handlers=INIT_OR_HALT,
+         handlers_rule="mapreg-free-context", c="VOID NdisMFreeMapRegisters(NDIS_HANDLE)", source="ndis5:ff553523")
+def free_map_registers(ndis: Ndis, adapter: Adapter) -> None:
+    """Free the map registers, once, after all shared memory."""
+    state = adapter.map_registers
+    if state is None:
+        ndis.findings.report(rules.MAPREG_FREE_SUCCESS, "NdisMFreeMapRegisters without map registers", subject=("map registers",))
+        return
+    for claim in adapter.claims.values():
+        if claim.block is not None and claim.block.kind is BlockKind.SHARED:
+            ndis.findings.report(
+                rules.SHARED_FREE_MAPREGS, f"NdisMFreeMapRegisters while {claim.block.name} is still allocated",
+                subject=("map registers",), related=[(f"{claim.block.name} allocated", claim.where)],
+                owner=claim.block.name, bugcheck="0xE6/0x07 under DMA verification")
+            break
+    if state.busy:
+        ndis.findings.report(
+            rules.MAPREG_FREE_OPEN, f"NdisMFreeMapRegisters with map registers {sorted(state.busy)} in use",
+            subject=("map registers",), bugcheck="0xE6/0x10 under DMA verification")
+    for page in state.pages:
+        ndis.memory.free(page, "NdisMFreeMapRegisters", ndis.handler.method)
+    adapter.map_registers = None
+    adapter.release("map registers")
+
+
+@routine("NdisQueryMapRegisterCount", irql=PASSIVE, handlers=INIT, fails=("NOT_SUPPORTED",), on_failure=lambda s: (s, 0),
+         c="NDIS_STATUS NdisQueryMapRegisterCount(NDIS_INTERFACE_TYPE, OUT PUINT MapRegisterCount)", source="nt4:103ndisx_159")
+def query_map_register_count(ndis: Ndis, adapter: Adapter, bus_type: int) -> tuple[int, int]:
+    """How many map registers there are: no useful number from Windows 2000 on. Returns (status, count)."""
+    return NDIS_STATUS_SUCCESS, 0x10000 if at_least(ndis.windows, "2000") else MOST_MAP_REGISTERS
+
+
+@routine("NdisGetBufferPhysicalArraySize", irql=UP_TO_DISPATCH,
+         c="VOID NdisGetBufferPhysicalArraySize(PNDIS_BUFFER, OUT PUINT ArraySize)", source="nt4:103ndisx")
+def get_buffer_physical_array_size(ndis: Ndis, adapter: Adapter, buffer: NdisBuffer) -> int:
+    """Most pieces that mapping the buffer can give: its pages."""
+    return pages_for((int(buffer.view) & (PAGE_SIZE - 1)) + buffer.length)
+
+
+@routine("NdisMStartBufferPhysicalMapping", irql=UP_TO_DISPATCH, irql_rule="mapreg-start-irql", handlers=NOT_SHUTDOWN,
+         c="VOID NdisMStartBufferPhysicalMapping(NDIS_HANDLE, PNDIS_BUFFER, ULONG PhysicalMapRegister, BOOLEAN WriteToDevice, "
+           "OUT PNDIS_PHYSICAL_ADDRESS_UNIT, OUT PUINT ArraySize)", source="ndis5:ff553646")
+def start_buffer_physical_mapping(ndis: Ndis, adapter: Adapter, buffer: NdisBuffer, physical_map_register: int,
+                                  write_to_device: bool) -> tuple[tuple[LogicalAddress, int], ...]:
+    """Map a buffer for one transfer. Returns the pieces as (device address, length), valid until it is completed."""
+    report, state, name = ndis.findings.report, adapter.map_registers, "NdisMStartBufferPhysicalMapping"
+    index = physical_map_register
+    if state is None:
+        report(rules.MAPREG_START, f"{name} without map registers", subject=(name,))
+        return ()
+    if not 0 <= index < state.count:
+        report(rules.MAPREG_INDEX, f"{name}: map register {index}; the adapter has {state.count}", subject=("map register", index))
+        return ()
+    if index in state.busy:
+        report(rules.MAPREG_BUSY, f"{name}: map register {index} is in use", subject=("map register", index),
+               bugcheck="0xE6/0x1D under DMA verification")
+        return ()
+    if buffer.length > state.maximum:
+        report(rules.MAPREG_MAX, f"{name}: {buffer.length} bytes; MaximumBufferSize is {state.maximum}",
+               subject=("map register", index))
+    pieces = map_buffer(ndis, state, buffer, index, write_to_device)
+    state.busy[index] = buffer
+    state.directions[index] = write_to_device
+    return pieces
+
+
+def map_buffer(ndis: Ndis, state: MapRegisters, buffer: NdisBuffer, index: int, write_to_device: bool,
+               ) -> tuple[tuple[LogicalAddress, int], ...]:
+    """Device addresses of a buffer; pieces out of the device's reach go through bounce pages."""
+    block, bus = buffer.view.block, ndis.machine.bus
+    reach = 1 << state.bits
+    pieces: list[tuple[LogicalAddress, int]] = []
+    bounced: list[tuple[Block, int, Block, int, int]] = []
+    at, left = buffer.view.offset, buffer.length
+    while left:
+        physical = block.physical + at
+        size = min(left, PAGE_SIZE - (physical & (PAGE_SIZE - 1)))
+        logical = bus.to_logical(physical)
+        if 0 <= logical and logical + size <= reach:
+            if pieces and pieces[-1][0] + pieces[-1][1] == logical:
+                pieces[-1] = pieces[-1][0], pieces[-1][1] + size
+            else:
+                pieces.append((LogicalAddress(logical), size))
+            block.device_reads |= write_to_device
+            block.device_writes |= not write_to_device
+        else:
+            page = next(p for p in state.pages if not p.device_reads and not p.device_writes)
+            inset = physical & (PAGE_SIZE - 1)
+            page.device_reads, page.device_writes = write_to_device, not write_to_device
+            if write_to_device:
+                tag = ndis.ram.first_tag(physical, size)
+                ndis.ram.write_tagged(page.physical + inset, ndis.ram.read(physical, size), tag)
+            bounced.append((block, at, page, inset, size))
+            pieces.append((LogicalAddress(bus.to_logical(page.physical + inset)), size))
+        at += size
+        left -= size
+    state.bounced[index] = bounced
+    return tuple(pieces)
+
+
+@routine("NdisMCompleteBufferPhysicalMapping", irql=UP_TO_DISPATCH, irql_rule="mapreg-start-irql", handlers=NOT_SHUTDOWN,
+         c="VOID NdisMCompleteBufferPhysicalMapping(NDIS_HANDLE, PNDIS_BUFFER, ULONG PhysicalMapRegister)",
+         source="ndis5:ff553460")
+def complete_buffer_physical_mapping(ndis: Ndis, adapter: Adapter, buffer: NdisBuffer, physical_map_register: int) -> None:
+    """End a mapping when the NIC has done with the buffer: its device addresses are not valid any more."""
+    state, index = adapter.map_registers, physical_map_register
+    if state is None or state.busy.get(index) is not buffer:
+        ndis.findings.report(
+            rules.MAPREG_MATCH, f"NdisMCompleteBufferPhysicalMapping: map register {index} does not map this buffer",
+            subject=("map register", index), bugcheck="0xE6/0x16 under DMA verification")
+        return
+    block = buffer.view.block
+    for original, at, page, inset, size in state.bounced.pop(index):
+        if page.device_writes:
+            data = ndis.ram.read(page.physical + inset, size)
+            ndis.ram.write_tagged(original.physical + at, data, ndis.ram.first_tag(page.physical + inset, size))
+        page.device_reads = page.device_writes = False
+    block.device_reads = block.device_writes = False
+    del state.busy[index], state.directions[index]
+
+
+# Scatter/gather
+
+@routine("NdisMInitializeScatterGatherDma", irql=PASSIVE, irql_rule="sg5-init-only", handlers=INIT, handlers_rule="sg5-init-only",
+         fails=("RESOURCES", "NOT_SUPPORTED"),
+         c="NDIS_STATUS NdisMInitializeScatterGatherDma(NDIS_HANDLE, BOOLEAN Dma64BitAddresses, ULONG MaximumPhysicalMapping)",
+         source="ndis5:ff553543")
+def initialize_scatter_gather_dma(ndis: Ndis, adapter: Adapter, dma_64bit_addresses: bool, maximum_physical_mapping: int) -> int:
+    """Register a bus master of 32 or 64 bits: NDIS maps each packet and gives its list in `packet.scatter_gather`."""
+    report, name = ndis.findings.report, "NdisMInitializeScatterGatherDma"
+    if not adapter.bus_master or not adapter.attributes_set or ndis.ndis_version < (5, 0):
+        if not adapter.attributes_set:
+            report(rules.ATTRIBUTES_FIRST, f"{name} before NdisMSetAttributesEx", subject=(name,))
+        ndis.refused(name)
+        return NDIS_STATUS_NOT_SUPPORTED
+    if adapter.map_registers is not None:
+        report(rules.MAPREG_OR_SG, f"{name} after NdisMAllocateMapRegisters", subject=(name,))
+    if ndis.nic.limits.address_bits < 32:
+        report(rules.SG_NOT_24, f"{name} for a NIC with {ndis.nic.limits.address_bits} address bits", subject=(name,))
+    adapter.scatter_gather = True
+    adapter.dma_bits = 64 if dma_64bit_addresses else 32
+    return NDIS_STATUS_SUCCESS
+
+
+# Shared memory
+
+@routine("NdisMAllocateSharedMemory", irql=PASSIVE, irql_rule="shared-alloc-passive", handlers=INIT,
+         handlers_rule="shared-alloc-init-only", fails=("null",), on_failure=_nothing,
+         c="VOID NdisMAllocateSharedMemory(NDIS_HANDLE, ULONG Length, BOOLEAN Cached, OUT PVOID* VirtualAddress, "
+           "OUT PNDIS_PHYSICAL_ADDRESS PhysicalAddress)", source="ddi:ndis/nf-ndis-ndismallocatesharedmemory")
+def allocate_shared_memory(ndis: Ndis, adapter: Adapter, length: int, cached: bool) -> tuple[View | None, LogicalAddress]:
+    """Memory that processor and NIC share. Returns (virtual address, device address); after a failure the virtual
+    address is None and the device address means nothing."""
+    report, name = ndis.findings.report, "NdisMAllocateSharedMemory"
+    if not adapter.attributes_set:
+        report(rules.SHARED_AFTER_ATTRIBUTES, f"{name} before NdisMSetAttributesEx", subject=(name,))
+    if adapter.map_registers is None and not adapter.scatter_gather:
+        report(rules.SHARED_AFTER_DMA, f"{name} before NdisMAllocateMapRegisters or NdisMInitializeScatterGatherDma: no memory "
+               "is given", subject=(name,))
+        ndis.refused(name)
+        return None, POISON_ADDRESS
+    if length <= 0:
+        ndis.refused(name)
+        return None, POISON_ADDRESS
+    offset = ndis.machine.bus.logical_offset
+    number = adapter.number_of("shared memory")
+    block = ndis.memory.allocate(
+        BlockKind.SHARED, name, f"shared memory #{number}", length, owner="the miniport", lowest=max(0, -offset),
+        highest=(1 << adapter.dma_bits) - 1 - offset, cached=cached, adapter=adapter.number, device_reads=True,
+        device_writes=True, minimal_alignment=True, logical_offset=offset)
+    if block is None:
+        ndis.refused(name)
+        return None, POISON_ADDRESS
+    adapter.claim(block, block.name, name, block, also=("shared-free-all-at-halt",))
+    return View(ndis.port, block), LogicalAddress(block.logical or 0)
+
+
+@routine("NdisMFreeSharedMemory", irql=ANY, handlers=NOT_SHUTDOWN,
+         handlers_rule="shared-free-not-in-shutdown",
+         c="VOID NdisMFreeSharedMemory(NDIS_HANDLE, ULONG Length, BOOLEAN Cached, PVOID VirtualAddress, "
+           "NDIS_PHYSICAL_ADDRESS PhysicalAddress)", source="seed2, ddi:ndis/nf-ndis-ndismfreesharedmemory")
+def free_shared_memory(ndis: Ndis, adapter: Adapter, length: int, cached: bool, virtual_address: View,
+                       physical_address: int) -> None:
+    """Free shared memory: length, cached flag, virtual and device address exactly as allocated; never a part of it."""
+    name = "NdisMFreeSharedMemory"
+    if ndis.handler is Handler.SHUTDOWN:
+        return
+    _check_irql(ndis, virtual_address.block)
+    block = _checked_shared(ndis, adapter, name, length, cached, virtual_address, physical_address)
+    if block is None:
+        return
+    check_device_idle(ndis, name, block)
+    ndis.memory.free(block, name, ndis.handler.method)
+    adapter.release(block)
+
+
+@routine("NdisMUpdateSharedMemory", irql=UP_TO_DISPATCH,
+         c="VOID NdisMUpdateSharedMemory(NDIS_HANDLE, ULONG Length, PVOID VirtualAddress, NDIS_PHYSICAL_ADDRESS)",
+         source="nt4:103ndisx")
+def update_shared_memory(ndis: Ndis, adapter: Adapter, length: int, virtual_address: View, physical_address: int) -> None:
+    """Flush cached shared memory; nothing to do while the machine's caches are coherent."""
+    block = virtual_address.block
+    if block.kind is not BlockKind.SHARED or not block.live or virtual_address.offset + length > block.size:
+        ndis.findings.report(
+            rules.SHARED_UPDATE, f"NdisMUpdateSharedMemory: 0x{length:x} bytes at {hex_address(int(virtual_address))} are not "
+            "shared memory of this adapter", block=block)
+
+
+def _check_irql(ndis: Ndis, block: Block) -> None:
+    """Part N.2 of the rule book: XP and Server 2003 by the DDK's own text, other versions up to DISPATCH_LEVEL."""
+    irql = ndis.scheduler.current.irql
+    if at_least(ndis.windows, "xp") and not at_least(ndis.windows, "vista"):
+        wanted = PASSIVE_LEVEL if ndis.handler & INIT_OR_HALT else DISPATCH_LEVEL
+        if irql != wanted:
+            ndis.findings.report(
+                rules.SHARED_FREE_IRQL, f"NdisMFreeSharedMemory at {irql_name(irql)} in {ndis.handler.method}; "
+                f"{title(ndis.windows)} asks for {irql_name(wanted)} there", block=block)
+    elif irql > DISPATCH_LEVEL:
+        ndis.findings.report(
+            rules.SHARED_FREE_IRQL_OTHER, f"NdisMFreeSharedMemory at {irql_name(irql)}; {title(ndis.windows)} asks for "
+            f"{irql_name(DISPATCH_LEVEL)} or below", block=block)
+
+
+def _checked_shared(ndis: Ndis, adapter: Adapter, name: str, length: int, cached: bool, view: View, physical: int,
+                    ) -> Block | None:
+    """The block to free; None after a finding that says the call frees nothing."""
+    report, block, at = ndis.findings.report, view.block, view.offset
+    code = "0xD2" if not at_least(ndis.windows, "2003") else "0x7C/0x03"
+    span = Span(max(int(view), 0), max(length, 1))
+    if block.kind is not BlockKind.SHARED or block.adapter != adapter.number:
+        report(rules.SHARED_FREE_FOREIGN, f"{name}: {block.describe()} came from {block.routine or 'nowhere'}", block=block,
+               space="virtual", span=span, bugcheck=code)
+        return None
+    if not block.live:
+        report(rules.SHARED_FREE_TWICE, f"{name}: {block.name} was freed already", block=block, space="virtual", span=span,
+               bugcheck=code)
+        return None
+    base = block.logical or 0
+    if at == 0 and length == block.size and physical == base and bool(cached) == block.cached:
+        return block
+    part = 0 <= at and at + length <= block.size and length < block.size and (at == 0 or at + length == block.size)
+    if part:
+        report(rules.SHARED_FREE_SUBRANGE, f"{name}: 0x{length:x} bytes at offset 0x{at:x} of {block.describe()}: a part of a block "
+               "cannot be freed", block=block, space="virtual", span=span, bugcheck=code)
+        return None
+    wrong = []
+    if at:
+        wrong.append(f"virtual address {hex_address(int(view))} instead of {hex_address(block.virtual)}")
+    if length != block.size:
+        wrong.append(f"length 0x{length:x} instead of 0x{block.size:x}")
+    if bool(cached) != block.cached:
+        wrong.append(f"cached {bool(cached)} instead of {block.cached}")
+    if physical != base:
+        wrong.append(f"device address {hex_address(physical)} instead of {hex_address(base)}")
+    report(rules.SHARED_FREE_EXACT, f"{name} of {block.name}: {', '.join(wrong)}", block=block, space="virtual", span=span,
+           bugcheck=code if at else None)
+    return None if at else block
+
+
+def check_device_idle(ndis: Ndis, name: str, block: Block) -> None:
+    """The NIC must not be able to reach a block at the moment of its free, not even because the write that stops it is
+    still on its way."""
+    nic, offset = ndis.nic, ndis.machine.bus.logical_offset
+    span = Span(block.physical + offset, block.size)
+    if not nic.present:
+        return
+    for pointer in nic.live_pointers():
+        if pointer.length and span.overlaps(Span(pointer.logical, pointer.length)):
+            stopping = next((slot for device, slot, value, _ in ndis.machine.bus.posted
+                             if device is nic and nic.stops_dma(slot, value)), None)
+            if stopping is not None:
+                ndis.findings.report(
+                    rules.FLUSH_BEFORE_FREE, f"{name} of {block.describe()} while the write of {stopping.name} that stops "
+                    f"{nic.name} is still posted: its {pointer.what} at {Span(pointer.logical, pointer.length)} is live", block=block,
+                    space="logical", span=span)
+            else:
+                ndis.findings.report(
+                    SHARED_AFTER_FREE, f"{name} of {block.describe()} while {nic.name} runs: its {pointer.what} at "
+                    f"{Span(pointer.logical, pointer.length)} lies in it", block=block, space="logical", span=span)
+            return
+

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The base class of a Python miniport: handlers that NDIS calls, and what the miniport says of itself.
+
+A miniport subclasses `Miniport` and overrides handlers. Each gets the adapter first; `adapter.context` is what
+`initialize` passed to `adapter.set_attributes_ex`. Changing state belongs in that context: assigning another attribute
+of the miniport object after construction is a finding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from miniport import rules
+from miniport.status import NDIS_STATUS_NOT_SUPPORTED, NDIS_STATUS_SUCCESS
+from verifier.findings import Findings
+
+if TYPE_CHECKING:
+    from miniport.adapter import Adapter
+    from miniport.packet import Packet
+
+MANDATORY = ("initialize", "halt", "query_information", "set_information", "handle_interrupt", "isr")
+"""Handlers without which NdisMRegisterMiniport refuses a miniport of a NIC that interrupts; `send` is checked apart."""
+
+
+class Miniport:
+    """Base of all Python miniports."""
+
+    ndis_versions: ClassVar[tuple[tuple[int, int], ...]] = ((5, 1), (5, 0))
+    """The NDIS versions that the miniport can register, the preferred one first: (5, 1), (5, 0) or (4, 0). It registers the
+    first that the machine's Windows takes, as a DriverEntry does that tries again after NDIS_STATUS_BAD_VERSION."""
+    machine: ClassVar[dict[str, Any]] = {}
+    """Options of the machine that the miniport needs, named as on the command line; the line wins."""
+    registry: ClassVar[dict[str, int | str]] = {}
+    """Values that NdisReadConfiguration finds."""
+
+    _findings: Findings | None = None
+
+    def initialize(self, adapter: Adapter) -> int:
+        """MiniportInitialize, at PASSIVE_LEVEL: claim everything and start the NIC. Returns a status, never PENDING."""
+        raise NotImplementedError
+
+    def halt(self, adapter: Adapter) -> None:
+        """MiniportHalt, at PASSIVE_LEVEL: stop the NIC and release everything that initialize claimed."""
+        raise NotImplementedError
+
+    def shutdown(self, adapter: Adapter) -> None:
+        """MiniportShutdown, at any IRQL: stop the NIC. Release nothing."""
+
+    def isr(self, adapter: Adapter) -> tuple[bool, bool]:
+        """MiniportISR, at DIRQL. Returns (interrupt recognized, queue handle_interrupt)."""
+        raise NotImplementedError
+
+    def handle_interrupt(self, adapter: Adapter) -> None:
+        """MiniportHandleInterrupt, at DISPATCH_LEVEL: serve what the ISR saw."""
+        raise NotImplementedError
+
+    def enable_interrupt(self, adapter: Adapter) -> None:
+        """MiniportEnableInterrupt: let the NIC interrupt again, after handle_interrupt."""
+
+    def disable_interrupt(self, adapter: Adapter) -> None:
+        """MiniportDisableInterrupt: mask the NIC, for miniports that did not ask for their ISR."""
+        raise NotImplementedError
+
+    def send(self, adapter: Adapter, packet: Packet, flags: int) -> int:
+        """MiniportSend: send a packet. SUCCESS: done; PENDING: `adapter.send_complete` follows; RESOURCES: only from a
+        serialized miniport, NDIS asks again."""
+        raise NotImplementedError
+
+    def return_packet(self, adapter: Adapter, packet: Packet) -> None:
+        """MiniportReturnPacket: an indicated packet comes back."""
+        raise NotImplementedError
+
+    def query_information(self, adapter: Adapter, oid: int, length: int) -> tuple[int, bytes, int]:
+        """MiniportQueryInformation for a buffer of *length* bytes. Returns (status, bytes written, bytes needed)."""
+        return NDIS_STATUS_NOT_SUPPORTED, b"", 0
+
+    def set_information(self, adapter: Adapter, oid: int, data: bytes) -> tuple[int, int, int]:
+        """MiniportSetInformation. Returns (status, number of bytes read, bytes needed)."""
+        return NDIS_STATUS_NOT_SUPPORTED, 0, 0
+
+    def reset(self, adapter: Adapter) -> tuple[int, bool]:
+        """MiniportReset. Returns (status, addressing reset)."""
+        return NDIS_STATUS_SUCCESS, False
+
+    def pnp_event_notify(self, adapter: Adapter, event: str) -> None:
+        """MiniportPnPEventNotify (NDIS 5.1): *event* is ``surprise-removed`` or ``power-profile-changed``."""
+
+    def overrides(self, handler: str) -> bool:
+        """True if the miniport supplies *handler* itself."""
+        return getattr(type(self), handler) is not getattr(Miniport, handler)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        findings = self._findings
+        if findings is not None and name != "_findings":
+            findings.report(
+                rules.STATE_UNDECLARED, f"self.{name} is assigned after construction: state outside the adapter context is seen "
+                "by no check", subject=(name,))
+        object.__setattr__(self, name, value)

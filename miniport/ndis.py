@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NDIS for one adapter: it enters the miniport's handlers, keeps what the adapter claimed, and judges how it left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from traceback import format_exception_only
+from typing import TYPE_CHECKING, Any
+
+from allocator.memory_manager import MemoryManager
+from hw.clock import SECOND
+from hw.nic.base import Nic
+from hw.processor import irql_name
+from hw.processor_port import ProcessorPort
+from miniport import rules
+from miniport.handlers import Handler
+from miniport.routine import TABLE, Routine, failure_of, irql_limits, irql_rule
+from miniport.versions import title
+from verifier.errors import BedError
+from verifier.events import Kind
+from verifier.findings import StopWorld
+from verifier.rule import Rule, declared_rules
+from verifier.where import Where, is_miniport
+
+if TYPE_CHECKING:
+    from hw.machine import Machine
+    from miniport.adapter import Adapter
+    from miniport.miniport import Miniport
+
+HANDLER_LIMIT_NS = 60 * SECOND
+"""Virtual time that one handler may take before it counts as hung."""
+
+
+class WorldEnds(BaseException):
+    """Unwinds the world: a bug check, a crash or a hang. Not an `Exception`: a miniport cannot swallow it."""
+
+    def __init__(self, outcome: str) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+class Ndis:
+    """The NDIS library of one world."""
+
+    __slots__ = ("adapter", "calls", "clock", "findings", "handler", "injector", "irql_limits", "log",
+                 "machine", "memory", "miniport", "ndis_version", "nic", "port", "protocol", "ram", "record", "scheduler",
+                 "up", "where", "windows", "failed_routines", "error_log", "held")
+
+    adapter: Adapter
+    protocol: Any
+
+    def __init__(self, machine: Machine, memory: MemoryManager, miniport: Miniport, nic: Nic, windows: str,
+                 ndis_version: tuple[int, int]) -> None:
+        self.machine = machine
+        self.memory = memory
+        self.miniport = miniport
+        self.nic = nic
+        self.windows = windows
+        self.ndis_version = ndis_version
+        self.clock = machine.clock
+        self.scheduler = machine.scheduler
+        self.findings = machine.findings
+        self.injector = machine.injector
+        self.record = machine.events.append
+        self.where = machine.where
+        self.ram = machine.ram
+        self.port = ProcessorPort(machine)
+        self.handler = Handler.NONE
+        self.irql_limits = limits_for(windows)
+        self.clock.on_limit = self.check_time
+        self.calls: dict[str, int] = {}
+        """How often each handler was called."""
+        self.log: list[str] = []
+        self.error_log: list[str] = []
+        self.failed_routines: list[str] = []
+        """Routines that failed in this world, by a fault or because they could not do it."""
+        self.up = False
+        """True from a successful initialize to the beginning of halt."""
+        self.held: list[Any] = []
+        """Spin locks that are held, in the order of acquisition."""
+
+    # Entering the miniport
+
+    def call(self, handler: Handler, function: Callable[..., Any], *arguments: Any, irql: int, tag: int = 0) -> Any:
+        """Run one handler at *irql* on the current processor. *tag* names the frame that its stores are made for."""
+        processor = self.scheduler.current
+        outer_irql, outer_handler, outer_limit = processor.irql, self.handler, self.clock.limit
+        ram = self.ram
+        outer_tag = ram.tag
+        held = len(self.held)
+        name = handler.method
+        self.calls[name] = self.calls.get(name, 0) + 1
+        processor.irql = irql
+        self.handler = handler
+        self.clock.limit = self.clock.now + HANDLER_LIMIT_NS
+        ram.tag = tag
+        self.where.depth += 1
+        self.record((self.clock.now, Kind.ENTER, processor.number, name))
+        try:
+            result = function(self.adapter, *arguments)
+            if processor.irql != irql or len(self.held) != held:
+                self._left_badly(handler, function, processor.irql, irql, held)
+        except (StopWorld, WorldEnds, BedError):
+            raise
+        except Exception as problem:
+            self._raised(handler, problem)
+            raise WorldEnds("crash") from problem
+        finally:
+            self.where.depth -= 1
+            ram.tag = outer_tag
+            self.handler = outer_handler
+            self.clock.limit = outer_limit
+            processor.irql = outer_irql
+        self.record((self.clock.now, Kind.LEAVE, processor.number, name, result))
+        if self.scheduler.attention:
+            self.scheduler.point()
+        return result
+
+    def _left_badly(self, handler: Handler, function: Callable[..., Any], irql: int, expected: int, held: int) -> None:
+        for lock in self.held[held:]:
+            self.findings.report(
+                rules.LOCK_BALANCED, f"{handler.method} returned with the spin lock of {lock.name} held", where=lock.acquired_at,
+                subject=(lock,))
+        while len(self.held) > held:
+            self.held.pop().forget()
+            self.scheduler.locks -= 1
+            irql = expected
+        if irql != expected:
+            self.findings.report(
+                rules.IRQL_RESTORED, f"{handler.method} was called at {irql_name(expected)} and returned at {irql_name(irql)}",
+                subject=(handler,))
+
+    def _raised(self, handler: Handler, problem: Exception) -> None:
+        where: Where | None = None
+        text = "".join(format_exception_only(problem)).strip().replace("\n", " ")
+        for entry in _entries(problem):
+            if is_miniport(entry.tb_frame.f_code):
+                where = (entry.tb_frame.f_code, entry.tb_lasti)
+        self.findings.report(rules.MINIPORT_EXCEPTION, f"{handler.method} raised {text}", where=where, subject=(handler,))
+
+    # What the generated face asks
+
+    def fail(self, row: Routine, effect: str) -> Any:
+        """A fault makes *row* fail."""
+        result = failure_of(row, effect)
+        self.failed_routines.append(row.name)
+        self.record((self.clock.now, Kind.ROUTINE, self.scheduler.current.number, row.name, result))
+        return result
+
+    def refused(self, row_name: str) -> None:
+        """A routine failed by itself: no memory, no resource."""
+        self.failed_routines.append(row_name)
+
+    def wrong_irql(self, row: Routine, irql: int, low: int, high: int) -> None:
+        """*row* was called at an IRQL at which this version of Windows forbids it."""
+        if self.handler & (Handler.ISR | Handler.SYNCHRONIZE) and irql > high:
+            rule: Rule | None = rules.ISR_ONLY_ANY
+        else:
+            rule = declared_rules().get(irql_rule(row, self.windows))
+        if rule is None:
+            return
+        level = irql_name(low) if low == high else f"{irql_name(high)} or below" if low == 0 else (
+            f"{irql_name(low)} to {irql_name(high)}")
+        self.findings.report(
+            rule, f"{row.name} was called at {irql_name(irql)}; {title(self.windows)} asks for {level}", subject=(row.name,))
+
+    def wrong_context(self, row: Routine) -> None:
+        """*row* was called from a handler that must not call it."""
+        rule = declared_rules().get(row.handlers_rule)
+        if rule is None and self.handler & (Handler.ISR | Handler.SYNCHRONIZE):
+            rule = rules.ISR_ONLY_ANY
+        if rule is not None:
+            self.findings.report(rule, f"{row.name} was called from {self.handler.method}", subject=(row.name,))
+
+    def check_time(self) -> None:
+        """A handler that polls for ever ends here, with a finding and the outcome *hang*."""
+        if self.handler:
+            self.findings.report(
+                rules.TIME_LIMIT if self.nic.present else rules.SURPRISE_POLL,
+                f"{self.handler.method} has waited for more than {HANDLER_LIMIT_NS // SECOND} s of virtual time",
+                subject=(self.handler,), also=("time-limit",) if not self.nic.present else None)
+            raise WorldEnds("hang")
+
+
+_limits: dict[str, list[tuple[int, int]]] = {}
+
+
+def limits_for(windows: str) -> list[tuple[int, int]]:
+    """IRQL limits of every routine on *windows*, by the index of its row."""
+    known = _limits.get(windows)
+    if known is None or len(known) != len(TABLE):
+        known = _limits[windows] = [irql_limits(row, windows) for row in TABLE.values()]
+    return known
+
+
+def _entries(problem: BaseException) -> list[Any]:
+    entries, tb = [], problem.__traceback__
+    while tb is not None:
+        entries.append(tb)
+        tb = tb.tb_next
+    return entries

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers of the reference miniport to MiniportQueryInformation."""
+
+from __future__ import annotations
+
+from miniport import status as s
+from miniport.adapter import Adapter
+from miniport.reference import hardware as hw
+
+_DESCRIPTION = b"Reference Ethernet NIC\0"
+_CONSTANTS: dict[int, int] = {
+    s.OID_GEN_HARDWARE_STATUS: 0, s.OID_GEN_MEDIA_SUPPORTED: s.NDIS_MEDIUM_802_3, s.OID_GEN_MEDIA_IN_USE: s.NDIS_MEDIUM_802_3,
+    s.OID_GEN_MAXIMUM_LOOKAHEAD: 1500, s.OID_GEN_CURRENT_LOOKAHEAD: 1500, s.OID_GEN_MAXIMUM_FRAME_SIZE: 1500,
+    s.OID_GEN_MAXIMUM_TOTAL_SIZE: 1514, s.OID_GEN_LINK_SPEED: 1_000_000, s.OID_GEN_TRANSMIT_BUFFER_SPACE: 8 * 1536,
+    s.OID_GEN_RECEIVE_BUFFER_SPACE: 16 * 1536, s.OID_GEN_TRANSMIT_BLOCK_SIZE: 1536, s.OID_GEN_RECEIVE_BLOCK_SIZE: 1536,
+    s.OID_GEN_VENDOR_ID: 0x00FFFFFF, s.OID_GEN_VENDOR_DRIVER_VERSION: 0x00010000, s.OID_GEN_DRIVER_VERSION: 0x0501,
+    s.OID_GEN_MAC_OPTIONS: s.NDIS_MAC_OPTION_NO_LOOPBACK | s.NDIS_MAC_OPTION_TRANSFERS_NOT_PEND,
+    s.OID_GEN_MAXIMUM_SEND_PACKETS: 1, s.OID_802_3_MAXIMUM_LIST_SIZE: 32, s.OID_802_3_RCV_ERROR_ALIGNMENT: 0,
+    s.OID_802_3_XMIT_ONE_COLLISION: 0, s.OID_802_3_XMIT_MORE_COLLISIONS: 0, s.OID_GEN_RCV_ERROR: 0,
+}
+_COUNTERS = {s.OID_GEN_XMIT_OK: hw.STAT_TX, s.OID_GEN_RCV_OK: hw.STAT_RX, s.OID_GEN_RCV_NO_BUFFER: hw.STAT_MISSED,
+             s.OID_GEN_XMIT_ERROR: hw.STAT_TX_ERRORS}
+_OTHERS = (s.OID_GEN_SUPPORTED_LIST, s.OID_GEN_VENDOR_DESCRIPTION, s.OID_GEN_CURRENT_PACKET_FILTER, s.OID_GEN_MEDIA_CONNECT_STATUS,
+           s.OID_802_3_PERMANENT_ADDRESS, s.OID_802_3_CURRENT_ADDRESS, s.OID_802_3_MULTICAST_LIST)
+SUPPORTED = tuple(sorted((*_CONSTANTS, *_COUNTERS, *_OTHERS)))
+
+
+def answer(adapter: Adapter, oid: int, length: int) -> tuple[int, bytes, int]:
+    """(status, bytes, bytes needed) for one OID and a buffer of *length* bytes."""
+    data = _value(adapter, oid)
+    if data is None:
+        return s.NDIS_STATUS_NOT_SUPPORTED, b"", 0
+    if len(data) > length:
+        return s.NDIS_STATUS_BUFFER_TOO_SHORT, b"", len(data)
+    return s.NDIS_STATUS_SUCCESS, data, 0
+
+
+def _value(adapter: Adapter, oid: int) -> bytes | None:
+    registers = adapter.context.registers
+    if oid in _CONSTANTS:
+        return _CONSTANTS[oid].to_bytes(4, "little")
+    if oid in _COUNTERS:
+        return adapter.read_register_ulong(registers, _COUNTERS[oid]).to_bytes(4, "little")
+    if oid in (s.OID_802_3_PERMANENT_ADDRESS, s.OID_802_3_CURRENT_ADDRESS):
+        low = adapter.read_register_ulong(registers, hw.MAC_LO)
+        high = adapter.read_register_ulong(registers, hw.MAC_HI)
+        return (low | high << 32).to_bytes(8, "little")[:6]
+    if oid == s.OID_GEN_MEDIA_CONNECT_STATUS:
+        up = adapter.read_register_ulong(registers, hw.STATUS) & hw.STATUS_LINK
+        return (s.NDIS_MEDIA_STATE_CONNECTED if up else s.NDIS_MEDIA_STATE_DISCONNECTED).to_bytes(4, "little")
+    if oid == s.OID_GEN_SUPPORTED_LIST:
+        return b"".join(oid.to_bytes(4, "little") for oid in SUPPORTED)
+    if oid == s.OID_GEN_VENDOR_DESCRIPTION:
+        return _DESCRIPTION
+    return None
