@@ -40,8 +40,17 @@ class CacheType(IntEnum):
 class MemoryManager:
     """Memory of one world. Frames are borrowed from *frames*, which the world rolls back at its end."""
 
-    __slots__ = ("_frames", "_machine", "_quarantine", "_quarantined", "_random", "_ram", "bytes_live", "placement",
-                 "virtual")
+    __slots__ = (
+        "_frames",
+        "_machine",
+        "_quarantine",
+        "_quarantined",
+        "_ram",
+        "_random",
+        "bytes_live",
+        "placement",
+        "virtual",
+    )
 
     def __init__(self, machine: Machine, frames: FrameTree, placement: Placement = Placement.HOSTILE,
                  virtual_base: int = ABOVE_4G) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from miniport.handlers import Handler
+from miniport.handlers import NAMES
 from verifier.events import Kind
 from verifier.rule import declared_rules
 from verifier.where import display_path
@@ -26,7 +26,6 @@ _EVIDENCE: dict[str, tuple[str, ...]] = {
 }
 """A rule whose id begins so was exercised if one of these was seen: a routine, a handler, a register or a DMA access."""
 
-_NOT_CALLED_HERE = Handler.DRIVER_ENTRY | Handler.SYNCHRONIZE
 
 
 def not_exercised(world: World) -> dict[str, list[str]]:
@@ -44,8 +43,7 @@ def not_exercised(world: World) -> dict[str, list[str]]:
     if world.refused:
         seen.add("refused")
     unseen_rules = [id for id in sorted(declared_rules()) if not _exercised(id, seen)]
-    handlers = [handler.method for handler in Handler if not handler & _NOT_CALLED_HERE and handler.method not in ndis.calls
-                and hasattr(ndis.miniport, handler.method) and ndis.miniport.overrides(handler.method)]
+    handlers = [name for name in NAMES if name not in ndis.calls and hasattr(ndis.miniport, name) and ndis.miniport.overrides(name)]
     lines: list[str] = []
     if world.lines is not None:
         for name, numbers in world.lines.missed(type(ndis.miniport)).items():

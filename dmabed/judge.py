@@ -58,7 +58,7 @@ def traffic(world: World) -> None:
     machine, ndis, nic = world.machine, world.ndis, world.nic
     protocol = ndis.protocol
     count_frames(world)
-    if ndis.injector is not None and ndis.injector.fired or not ndis.findings.enabled:
+    if (ndis.injector is not None and ndis.injector.fired) or not ndis.findings.enabled:
         return
     report = ndis.findings.report
     served = where_of_function(ndis.miniport.handle_interrupt)

@@ -12,7 +12,7 @@ from typing import Any
 
 from allocator.frames import Placement
 from hw.inject import Fault, parse_fault
-from hw.limits import DmaLimits, DmaKind, custom, preset
+from hw.limits import DmaKind, DmaLimits, custom, preset
 from hw.memory_layout import ram_ranges
 from hw.nic import MODELS, Nic
 from miniport.routine import TABLE, failure_of

@@ -52,12 +52,41 @@ class ProcessorPort:
         data = ram.read(block.physical + offset, size)
         if ram.unwritten is not None and block.live:
             self._unwritten(block, offset, size, ram.unwritten - block.physical)
-        tag = ram.first_tag(block.physical + offset, size)
-        if tag:
-            ram.tag = tag
+        if ram.tagged:
+            tag = ram.first_tag(block.physical + offset, size)
+            if tag:
+                ram.tag = tag
         if self._scheduler.attention:
             self._scheduler.point()
         return data
+
+    def load_field(self, block: Block, offset: int, size: int) -> bytes:
+        """A field of an adapter context: as `load`, but frames have nothing to do with it."""
+        if not block.live or offset + size > block.size:
+            return self.load(block, offset, size)
+        ram = self._ram
+        data = ram.read(block.physical + offset, size)
+        if ram.unwritten is not None:
+            self._unwritten(block, offset, size, ram.unwritten - block.physical)
+        if self._scheduler.attention:
+            self._scheduler.point()
+        return data
+
+    def store_field(self, block: Block, offset: int, data: bytes) -> None:
+        """A field of an adapter context: as `store`, but for no frame."""
+        if not block.live or offset + len(data) > block.size:
+            self.store(block, offset, data)
+            return
+        self._ram.write_tagged(block.physical + offset, data, 0)
+        if self._scheduler.attention:
+            self._scheduler.point()
+
+    def touch_field(self, block: Block, offset: int) -> None:
+        """A pointer field of an adapter context is read or written: its memory must be alive."""
+        if not block.live:
+            self.load(block, offset, 8)
+        elif self._scheduler.attention:
+            self._scheduler.point()
 
     def store(self, block: Block, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write *data* into *block* at *offset*."""

@@ -33,6 +33,7 @@ class Ram:
     accesses on behalf of a device or a processor asks `contains` first and models what the bus does.
 
     *unwritten* is, after `read`, the address of the first byte of that read that was never written, or None.
+    *tagged* holds the pages with tagged bytes and is empty while there are none.
     *tag* is the number of the frame that stores are made for, 0 for none; the layers above set it.
     """
 
@@ -44,11 +45,11 @@ class Ram:
         "_start",
         "_starts",
         "_taint",
-        "_tainted",
         "_written",
         "backing",
         "ranges",
         "tag",
+        "tagged",
         "unwritten",
     )
 
@@ -72,7 +73,7 @@ class Ram:
         self._taint = Taint()
         # Short cuts of the hot paths: the same dictionaries, one attribute nearer.
         self._spans = self._written.spans
-        self._tainted = self._taint.pages
+        self.tagged = self._taint.pages
 
     def contains(self, address: int, size: int) -> bool:
         """True if every byte of the span is RAM."""
@@ -99,7 +100,7 @@ class Ram:
         span = self._spans.get(address >> PAGE_SHIFT)
         if span is None or address < span[0] or end > span[1]:
             self._written.mark(address, end)
-        if self.tag or self._tainted:
+        if self.tag or self.tagged:
             self._taint.store(address, end, self.tag)
 
     def write_tagged(self, address: int, data: bytes | bytearray | memoryview, tag: int) -> None:
@@ -115,7 +116,7 @@ class Ram:
         """What `write` notes, for bytes that were stored through another mapping of the file."""
         self._check(address, size)
         self._written.mark(address, address + size)
-        if self.tag or self._tainted:
+        if self.tag or self.tagged:
             self._taint.store(address, address + size, self.tag)
 
     def first_unwritten(self, address: int, size: int) -> int | None:
@@ -127,7 +128,7 @@ class Ram:
         """A fresh allocation: the bytes of the span count as never written and are nobody's."""
         self._check(address, size)
         self._written.forget(address, address + size)
-        if self._tainted:
+        if self.tagged:
             self._taint.store(address, address + size, 0)
 
     def first_foreign(self, address: int, size: int, tag: int) -> tuple[int, int] | None:
@@ -136,12 +137,12 @@ class Ram:
         Bytes written for no frame are nobody's and never foreign.
         """
         self._check(address, size)
-        return self._taint.first_tagged(address, address + size, tag) if self._tainted else None
+        return self._taint.first_tagged(address, address + size, tag) if self.tagged else None
 
     def first_tag(self, address: int, size: int) -> int:
         """The tag of the first tagged byte of the span, 0 if none is."""
         self._check(address, size)
-        found = self._taint.first_tagged(address, address + size) if self._tainted else None
+        found = self._taint.first_tagged(address, address + size) if self.tagged else None
         return found[1] if found else 0
 
     def touched(self) -> list[int]:
@@ -171,7 +172,7 @@ class Ram:
                 state.update(page.to_bytes(8, "little"))
                 state.update(content)
                 state.update(bits.to_bytes(_BITMAP_BYTES, "little"))
-        for _, marks in sorted(self._tainted.items()):
+        for _, marks in sorted(self.tagged.items()):
             state.update(repr(marks).encode())
         return state.hexdigest()
 

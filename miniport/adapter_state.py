@@ -71,7 +71,8 @@ class AdapterState:
 
     def claim(self, key: Hashable, what: str, routine: str, block: Block | None = None, also: tuple[str, ...] = ()) -> None:
         """Note that the miniport took something."""
-        self.claims[key] = Claim(what, routine, self._ndis.where.capture(), block, also)
+        where = block.where if block is not None else self._ndis.where.capture()
+        self.claims[key] = Claim(what, routine, where, block, also)
 
     def release(self, key: Hashable) -> bool:
         """Note that it gave it back; False if it did not hold it."""

@@ -8,15 +8,18 @@
         tx_ring = Pointer()
         packets = Array(Pointer(), 8)
 
-Numbers are bytes in emulated memory, so that a context that was freed or never written is noticed. Every access of a
-field is observed. State that is shared between handlers belongs here; an attribute of the miniport object escapes.
+Numbers are bytes in emulated memory; pointers are kept beside it. A context that was freed or is too small is noticed at
+every access of a field. State that is shared between handlers belongs here; an attribute of the miniport object escapes.
 """
 
 from __future__ import annotations
 
+import struct
 from typing import Any, ClassVar, overload
 
 from miniport.view import View
+
+_U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 
 
 class ContextField:
@@ -56,10 +59,13 @@ class Ulong(ContextField):
     size = 4
 
     def get(self, context: AdapterContext, offset: int) -> int:
-        return context.view.read_ulong(offset)
+        view = context.view
+        value: int = _U32.unpack(view.port.load_field(view.block, view.offset + offset, 4))[0]
+        return value
 
     def put(self, context: AdapterContext, offset: int, value: int) -> None:
-        context.view.write_ulong(offset, value)
+        view = context.view
+        view.port.store_field(view.block, view.offset + offset, _U32.pack(value & 0xFFFFFFFF))
 
 
 class Ulonglong(ContextField):
@@ -68,10 +74,13 @@ class Ulonglong(ContextField):
     size = 8
 
     def get(self, context: AdapterContext, offset: int) -> int:
-        return context.view.read_ulonglong(offset)
+        view = context.view
+        value: int = _U64.unpack(view.port.load_field(view.block, view.offset + offset, 8))[0]
+        return value
 
     def put(self, context: AdapterContext, offset: int, value: int) -> None:
-        context.view.write_ulonglong(offset, value)
+        view = context.view
+        view.port.store_field(view.block, view.offset + offset, _U64.pack(value & 0xFFFFFFFFFFFFFFFF))
 
 
 class Pointer(ContextField):
@@ -80,10 +89,14 @@ class Pointer(ContextField):
     size = 8
 
     def get(self, context: AdapterContext, offset: int) -> Any:
-        return context.load_pointer(offset, self.name)
+        view = context.view
+        view.port.touch_field(view.block, view.offset + offset)
+        return context.pointers.get(offset)
 
     def put(self, context: AdapterContext, offset: int, value: Any) -> None:
-        context.store_pointer(offset, value)
+        view = context.view
+        view.port.touch_field(view.block, view.offset + offset)
+        context.pointers[offset] = value
 
 
 class Array(ContextField):
@@ -156,26 +169,9 @@ class AdapterContext(metaclass=_ContextType):
         cls.SIZE = max(-(-offset // 8) * 8, 8)
         cls._fields = fields
 
-    __slots__ = ("_pointers", "view")
+    __slots__ = ("pointers", "view")
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self._pointers: dict[int, Any] = {}
+        self.pointers: dict[int, Any] = {}
         view.fill(0, self.SIZE)
-
-    def load_pointer(self, offset: int, name: str) -> Any:
-        """The object behind a pointer field; None while it is 0. A freed context gives a finding."""
-        self.view.read(offset, 8)
-        return self._pointers.get(offset)
-
-    def store_pointer(self, offset: int, value: Any) -> None:
-        """Store a pointer: its address in memory, the object beside it."""
-        self.view.write_ulonglong(offset, pointer_bits(value))
-        self._pointers[offset] = value
-
-
-def pointer_bits(value: Any) -> int:
-    """The number that a pointer or handle is, 0 for None; objects without an address give 1."""
-    if value is None:
-        return 0
-    return int(value) & 0xFFFFFFFFFFFFFFFF if isinstance(value, View | int) else 1

@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The handlers of an NDIS 5 miniport, and the sets of them in which a routine may be called."""
+"""The handlers of an NDIS 5 miniport, one bit each, and the sets of them in which a routine may be called.
+
+Plain integers: they are compared at every call of every routine.
+"""
 
 from __future__ import annotations
 
-from enum import IntFlag
+NAMES = (
+    "driver_entry", "initialize", "halt", "shutdown", "isr", "handle_interrupt", "enable_interrupt", "disable_interrupt",
+    "send", "query_information", "set_information", "return_packet", "reset", "check_for_hang", "synchronize",
+    "pnp_event_notify",
+)
+"""Handlers by the number of their bit."""
 
 
-class Handler(IntFlag):
-    """One bit a handler. `NONE` is the system: no handler runs."""
+class Handler:
+    """The bit of each handler. `NONE` is the system: no handler runs."""
 
     NONE = 0
     DRIVER_ENTRY = 1 << 0
@@ -27,15 +35,13 @@ class Handler(IntFlag):
     SYNCHRONIZE = 1 << 14
     PNP_EVENT_NOTIFY = 1 << 15
 
-    @property
-    def method(self) -> str:
-        """The name of the Python handler: ``handle_interrupt``."""
-        return (self.name or "none").lower()
 
+METHODS = {0: "none"} | {1 << bit: name for bit, name in enumerate(NAMES)}
+"""The name of the Python handler for each bit: ``handle_interrupt``."""
 
 INIT = Handler.INITIALIZE
 INIT_OR_HALT = Handler.INITIALIZE | Handler.HALT
-ANYWHERE = Handler((1 << 16) - 1)
+ANYWHERE = (1 << len(NAMES)) - 1
 NOT_SHUTDOWN = ANYWHERE & ~Handler.SHUTDOWN
 NOT_AT_DIRQL = ANYWHERE & ~(Handler.ISR | Handler.SYNCHRONIZE | Handler.DISABLE_INTERRUPT)
 RUN_TIME = NOT_AT_DIRQL & ~Handler.SHUTDOWN

@@ -13,7 +13,7 @@ from hw.nic.base import Nic
 from hw.processor import irql_name
 from hw.processor_port import ProcessorPort
 from miniport import rules
-from miniport.handlers import Handler
+from miniport.handlers import METHODS, Handler
 from miniport.routine import TABLE, Routine, failure_of, irql_limits, irql_rule
 from miniport.versions import title
 from verifier.errors import BedError
@@ -42,9 +42,32 @@ class WorldEnds(BaseException):
 class Ndis:
     """The NDIS library of one world."""
 
-    __slots__ = ("adapter", "calls", "clock", "findings", "handler", "injector", "irql_limits", "log",
-                 "machine", "memory", "miniport", "ndis_version", "nic", "port", "protocol", "ram", "record", "scheduler",
-                 "up", "where", "windows", "failed_routines", "error_log", "held")
+    __slots__ = (
+        "adapter",
+        "calls",
+        "clock",
+        "error_log",
+        "failed_routines",
+        "findings",
+        "handler",
+        "held",
+        "injector",
+        "irql_limits",
+        "log",
+        "machine",
+        "memory",
+        "miniport",
+        "ndis_version",
+        "nic",
+        "port",
+        "protocol",
+        "ram",
+        "record",
+        "scheduler",
+        "up",
+        "where",
+        "windows",
+    )
 
     adapter: Adapter
     protocol: Any
@@ -65,7 +88,7 @@ class Ndis:
         self.where = machine.where
         self.ram = machine.ram
         self.port = ProcessorPort(machine)
-        self.handler = Handler.NONE
+        self.handler: int = Handler.NONE
         self.irql_limits = limits_for(windows)
         self.clock.on_limit = self.check_time
         self.calls: dict[str, int] = {}
@@ -81,14 +104,14 @@ class Ndis:
 
     # Entering the miniport
 
-    def call(self, handler: Handler, function: Callable[..., Any], *arguments: Any, irql: int, tag: int = 0) -> Any:
+    def call(self, handler: int, function: Callable[..., Any], *arguments: Any, irql: int, tag: int = 0) -> Any:
         """Run one handler at *irql* on the current processor. *tag* names the frame that its stores are made for."""
         processor = self.scheduler.current
         outer_irql, outer_handler, outer_limit = processor.irql, self.handler, self.clock.limit
         ram = self.ram
         outer_tag = ram.tag
         held = len(self.held)
-        name = handler.method
+        name = METHODS[handler]
         self.calls[name] = self.calls.get(name, 0) + 1
         processor.irql = irql
         self.handler = handler
@@ -116,10 +139,10 @@ class Ndis:
             self.scheduler.point()
         return result
 
-    def _left_badly(self, handler: Handler, function: Callable[..., Any], irql: int, expected: int, held: int) -> None:
+    def _left_badly(self, handler: int, function: Callable[..., Any], irql: int, expected: int, held: int) -> None:
         for lock in self.held[held:]:
             self.findings.report(
-                rules.LOCK_BALANCED, f"{handler.method} returned with the spin lock of {lock.name} held", where=lock.acquired_at,
+                rules.LOCK_BALANCED, f"{METHODS[handler]} returned with the spin lock of {lock.name} held", where=lock.acquired_at,
                 subject=(lock,))
         while len(self.held) > held:
             self.held.pop().forget()
@@ -127,16 +150,16 @@ class Ndis:
             irql = expected
         if irql != expected:
             self.findings.report(
-                rules.IRQL_RESTORED, f"{handler.method} was called at {irql_name(expected)} and returned at {irql_name(irql)}",
+                rules.IRQL_RESTORED, f"{METHODS[handler]} was called at {irql_name(expected)} and returned at {irql_name(irql)}",
                 subject=(handler,))
 
-    def _raised(self, handler: Handler, problem: Exception) -> None:
+    def _raised(self, handler: int, problem: Exception) -> None:
         where: Where | None = None
         text = "".join(format_exception_only(problem)).strip().replace("\n", " ")
         for entry in _entries(problem):
             if is_miniport(entry.tb_frame.f_code):
                 where = (entry.tb_frame.f_code, entry.tb_lasti)
-        self.findings.report(rules.MINIPORT_EXCEPTION, f"{handler.method} raised {text}", where=where, subject=(handler,))
+        self.findings.report(rules.MINIPORT_EXCEPTION, f"{METHODS[handler]} raised {text}", where=where, subject=(handler,))
 
     # What the generated face asks
 
@@ -170,14 +193,14 @@ class Ndis:
         if rule is None and self.handler & (Handler.ISR | Handler.SYNCHRONIZE):
             rule = rules.ISR_ONLY_ANY
         if rule is not None:
-            self.findings.report(rule, f"{row.name} was called from {self.handler.method}", subject=(row.name,))
+            self.findings.report(rule, f"{row.name} was called from {METHODS[self.handler]}", subject=(row.name,))
 
     def check_time(self) -> None:
         """A handler that polls for ever ends here, with a finding and the outcome *hang*."""
         if self.handler:
             self.findings.report(
                 rules.TIME_LIMIT if self.nic.present else rules.SURPRISE_POLL,
-                f"{self.handler.method} has waited for more than {HANDLER_LIMIT_NS // SECOND} s of virtual time",
+                f"{METHODS[self.handler]} has waited for more than {HANDLER_LIMIT_NS // SECOND} s of virtual time",
                 subject=(self.handler,), also=("time-limit",) if not self.nic.present else None)
             raise WorldEnds("hang")
 

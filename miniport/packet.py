@@ -6,8 +6,6 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from verifier.where import Where
-
 if TYPE_CHECKING:
     from miniport.view import View
 
@@ -40,7 +38,7 @@ class Packet:
     (logical address, length) pieces, for miniports with scatter/gather DMA.
     """
 
-    __slots__ = ("first", "frame", "last", "number", "owner", "pool", "reserved", "scatter_gather", "status", "where")
+    __slots__ = ("first", "frame", "last", "number", "owner", "pool", "reserved", "scatter_gather", "status")
 
     def __init__(self, number: int, pool: Any = None) -> None:
         self.number = number
@@ -53,7 +51,6 @@ class Packet:
         self.scatter_gather: tuple[tuple[int, int], ...] | None = None
         self.frame = b""
         """For packets of the protocol: the frame they carry."""
-        self.where: Where | None = None
 
     def chain_back(self, buffer: NdisBuffer) -> None:
         """Append a buffer."""

@@ -17,12 +17,26 @@ from miniport import rules
 from miniport.handlers import Handler
 from miniport.packet import NdisBuffer, Owner, Packet
 from miniport.status import (
-    NDIS_PACKET_TYPE_BROADCAST, NDIS_PACKET_TYPE_DIRECTED, NDIS_PACKET_TYPE_PROMISCUOUS, NDIS_STATUS_MEDIA_CONNECT,
-    NDIS_STATUS_MEDIA_DISCONNECT, NDIS_STATUS_PENDING, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS, OID_802_3_CURRENT_ADDRESS,
-    OID_802_3_MAXIMUM_LIST_SIZE, OID_802_3_MULTICAST_LIST, OID_802_3_PERMANENT_ADDRESS, OID_GEN_CURRENT_LOOKAHEAD,
-    OID_GEN_CURRENT_PACKET_FILTER, OID_GEN_LINK_SPEED, OID_GEN_MAC_OPTIONS, OID_GEN_MAXIMUM_FRAME_SIZE,
-    OID_GEN_MAXIMUM_LOOKAHEAD, OID_GEN_MAXIMUM_SEND_PACKETS, OID_GEN_MAXIMUM_TOTAL_SIZE, OID_GEN_MEDIA_CONNECT_STATUS,
-    OID_GEN_SUPPORTED_LIST, OID_GEN_VENDOR_DESCRIPTION, oid_name, status_name,
+    NDIS_PACKET_TYPE_BROADCAST,
+    NDIS_PACKET_TYPE_DIRECTED,
+    NDIS_PACKET_TYPE_PROMISCUOUS,
+    NDIS_STATUS_MEDIA_CONNECT,
+    NDIS_STATUS_MEDIA_DISCONNECT,
+    NDIS_STATUS_PENDING,
+    NDIS_STATUS_RESOURCES,
+    NDIS_STATUS_SUCCESS,
+    OID_802_3_CURRENT_ADDRESS,
+    OID_802_3_MULTICAST_LIST,
+    OID_GEN_CURRENT_LOOKAHEAD,
+    OID_GEN_CURRENT_PACKET_FILTER,
+    OID_GEN_LINK_SPEED,
+    OID_GEN_MAC_OPTIONS,
+    OID_GEN_MAXIMUM_FRAME_SIZE,
+    OID_GEN_MAXIMUM_TOTAL_SIZE,
+    OID_GEN_MEDIA_CONNECT_STATUS,
+    OID_GEN_SUPPORTED_LIST,
+    oid_name,
+    status_name,
 )
 from miniport.view import View
 from verifier.address_book import Block, BlockKind
@@ -32,10 +46,8 @@ if TYPE_CHECKING:
     from miniport.ndis import Ndis
 
 _ASKED_AT_BIND = (
-    (OID_GEN_MAXIMUM_LOOKAHEAD, 4), (OID_GEN_MAXIMUM_FRAME_SIZE, 4), (OID_GEN_MAXIMUM_TOTAL_SIZE, 4), (OID_GEN_LINK_SPEED, 4),
-    (OID_GEN_MAC_OPTIONS, 4), (OID_GEN_MEDIA_CONNECT_STATUS, 4), (OID_GEN_MAXIMUM_SEND_PACKETS, 4),
-    (OID_802_3_PERMANENT_ADDRESS, 6), (OID_802_3_CURRENT_ADDRESS, 6), (OID_802_3_MAXIMUM_LIST_SIZE, 4),
-    (OID_GEN_SUPPORTED_LIST, 512), (OID_GEN_VENDOR_DESCRIPTION, 128),
+    (OID_802_3_CURRENT_ADDRESS, 6), (OID_GEN_MAXIMUM_FRAME_SIZE, 4), (OID_GEN_MAXIMUM_TOTAL_SIZE, 4), (OID_GEN_LINK_SPEED, 4),
+    (OID_GEN_MAC_OPTIONS, 4), (OID_GEN_MEDIA_CONNECT_STATUS, 4), (OID_GEN_SUPPORTED_LIST, 512),
 )
 """What a transport asks when it binds (the OIDs that NDIS 5 makes mandatory and a transport uses)."""
 
@@ -259,7 +271,7 @@ class Protocol:
 
     # Helpers
 
-    def _exclusive(self, handler: Handler, function: Callable[..., Any], *arguments: Any, irql: int = DISPATCH_LEVEL,
+    def _exclusive(self, handler: int, function: Callable[..., Any], *arguments: Any, irql: int = DISPATCH_LEVEL,
                    tag: int = 0) -> Any:
         """Enter a handler; for a serialized miniport under the lock that NDIS holds."""
         ndis = self._ndis

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hw.processor import DISPATCH_LEVEL, HIGH_LEVEL, PASSIVE_LEVEL
-from miniport.handlers import ANYWHERE, Handler
+from miniport.handlers import ANYWHERE
 from miniport.status import STATUS_NAMES
 from miniport.versions import WINDOWS
 from verifier.errors import UsageError
@@ -46,7 +46,7 @@ class Routine:
     defaults: tuple[Any, ...]
     irql: dict[str, IrqlRange]
     irql_rule: dict[str, str]
-    handlers: Handler
+    handlers: int
     handlers_rule: str
     fails: tuple[str, ...]
     on_failure: Callable[[int | None], Any] | None
@@ -65,7 +65,7 @@ BY_PYTHON: dict[str, Routine] = {}
 
 def routine(
     name: str, *, c: str, source: str, irql: IrqlRange | dict[str, IrqlRange] = ANY, irql_rule: str | dict[str, str] = "",
-    handlers: Handler = ANYWHERE, handlers_rule: str = "", fails: tuple[str, ...] = (),
+    handlers: int = ANYWHERE, handlers_rule: str = "", fails: tuple[str, ...] = (),
     on_failure: Callable[[int | None], Any] | None = None, event: bool = True, direct: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter a routine into the table. The decorated function is its implementation, with (ndis, adapter, ...) first.
@@ -163,7 +163,7 @@ def generate(row: Routine, event_kind: int) -> Callable[..., Any]:
     source = (_DIRECT if row.direct else _PLAIN).format(
         python=row.python, signature=signature, name=row.name, index=row.index,
         summary=(row.implementation.__doc__ or "").strip().replace('"""', "'''").replace("\\", "\\\\"),
-        forbidden=int(~row.handlers & ANYWHERE), arguments="".join(f", {name}" for name in names),
+        forbidden=~row.handlers & ANYWHERE, arguments="".join(f", {name}" for name in names),
         event=_EVENT.format(kind=event_kind, name=row.name) if row.event else "pass")
     space: dict[str, Any] = {"ROW": row, "IMPLEMENTATION": row.implementation}
     space.update({f"D{i}": value for i, value in enumerate(row.defaults)})

@@ -20,10 +20,10 @@ class View:
     """A pointer into a block of memory. ``view + n`` is the pointer *n* bytes further on; `length` is what is left of
     the block from there. Offsets are in bytes, values little-endian."""
 
-    __slots__ = ("_port", "block", "offset")
+    __slots__ = ("block", "offset", "port")
 
     def __init__(self, port: ProcessorPort, block: Block, offset: int = 0) -> None:
-        self._port = port
+        self.port = port
         self.block = block
         self.offset = offset
 
@@ -38,10 +38,10 @@ class View:
         return self.block.size - self.offset
 
     def __add__(self, count: int) -> View:
-        return View(self._port, self.block, self.offset + count)
+        return View(self.port, self.block, self.offset + count)
 
     def __sub__(self, count: int) -> View:
-        return View(self._port, self.block, self.offset - count)
+        return View(self.port, self.block, self.offset - count)
 
     def __int__(self) -> int:
         return self.block.virtual + self.offset
@@ -57,50 +57,50 @@ class View:
 
     def read(self, offset: int, size: int) -> bytes:
         """*size* bytes from *offset* on."""
-        return self._port.load(self.block, self.offset + offset, size)
+        return self.port.load(self.block, self.offset + offset, size)
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Store *data* at *offset*, as one store."""
-        self._port.store(self.block, self.offset + offset, data)
+        self.port.store(self.block, self.offset + offset, data)
 
     def fill(self, offset: int, size: int, value: int = 0) -> None:
         """Store *size* bytes of *value* at *offset*."""
-        self._port.store(self.block, self.offset + offset, bytes((value,)) * size)
+        self.port.store(self.block, self.offset + offset, bytes((value,)) * size)
 
     def read_uchar(self, offset: int = 0) -> int:
         """One byte."""
-        return self._port.load(self.block, self.offset + offset, 1)[0]
+        return self.port.load(self.block, self.offset + offset, 1)[0]
 
     def read_ushort(self, offset: int = 0) -> int:
         """Two bytes."""
-        value: int = _U16.unpack(self._port.load(self.block, self.offset + offset, 2))[0]
+        value: int = _U16.unpack(self.port.load(self.block, self.offset + offset, 2))[0]
         return value
 
     def read_ulong(self, offset: int = 0) -> int:
         """Four bytes."""
-        value: int = _U32.unpack(self._port.load(self.block, self.offset + offset, 4))[0]
+        value: int = _U32.unpack(self.port.load(self.block, self.offset + offset, 4))[0]
         return value
 
     def read_ulonglong(self, offset: int = 0) -> int:
         """Eight bytes."""
-        value: int = _U64.unpack(self._port.load(self.block, self.offset + offset, 8))[0]
+        value: int = _U64.unpack(self.port.load(self.block, self.offset + offset, 8))[0]
         return value
 
     def write_uchar(self, offset: int, value: int) -> None:
         """One byte; bits above it are dropped, as C does."""
-        self._port.store(self.block, self.offset + offset, bytes((value & 0xFF,)))
+        self.port.store(self.block, self.offset + offset, bytes((value & 0xFF,)))
 
     def write_ushort(self, offset: int, value: int) -> None:
         """Two bytes; bits above them are dropped, as C does."""
-        self._port.store(self.block, self.offset + offset, _U16.pack(value & 0xFFFF))
+        self.port.store(self.block, self.offset + offset, _U16.pack(value & 0xFFFF))
 
     def write_ulong(self, offset: int, value: int) -> None:
         """Four bytes; bits above them are dropped, as C does."""
-        self._port.store(self.block, self.offset + offset, _U32.pack(value & 0xFFFFFFFF))
+        self.port.store(self.block, self.offset + offset, _U32.pack(value & 0xFFFFFFFF))
 
     def write_ulonglong(self, offset: int, value: int) -> None:
         """Eight bytes; bits above them are dropped, as C does."""
-        self._port.store(self.block, self.offset + offset, _U64.pack(value & 0xFFFFFFFFFFFFFFFF))
+        self.port.store(self.block, self.offset + offset, _U64.pack(value & 0xFFFFFFFFFFFFFFFF))
 
 
 class RegisterWindow:

@@ -83,7 +83,7 @@ def where_of_function(function: object) -> Where | None:
 
 
 def place(where: Where | None, base: Path | None = None) -> str | None:
-    """``file:line`` without an absolute path: relative to the working directory, the house or *base*, else the name."""
+    """``file:line`` without an absolute path: relative to the working directory, the bed or *base*, else the name."""
     if where is None:
         return None
     return f"{display_path(where[0].co_filename, base)}:{line_of(where)}"
@@ -92,7 +92,7 @@ def place(where: Where | None, base: Path | None = None) -> str | None:
 def display_path(name: str, base: Path | None = None) -> str:
     """*name* as people and files see it; never absolute, so that outputs are equal on every machine."""
     path = Path(name)
-    for root in (base, Path.cwd(), _HOUSE):
+    for root in (Path.cwd(), _HOUSE, base):
         if root is not None:
             try:
                 return path.resolve().relative_to(root.resolve()).as_posix()

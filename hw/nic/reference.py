@@ -15,7 +15,18 @@ from hw import dma_rules as rules
 from hw.limits import PRESETS, DmaLimits
 from hw.nic.base import LivePointer, Nic
 from hw.nic.reference_registers import (
-    CAUSE, CONTROL, CONTROL_OFFSET, CTRL, DESCRIPTOR, DESCRIPTOR_SIZE, END, ERROR, FILTER, LIMITS, OWN, STATUS, Registers,
+    CAUSE,
+    CONTROL,
+    CONTROL_OFFSET,
+    CTRL,
+    DESCRIPTOR,
+    DESCRIPTOR_SIZE,
+    END,
+    ERROR,
+    FILTER,
+    LIMITS,
+    STATUS,
+    Registers,
 )
 from hw.pci import Bar
 from hw.register import Slot

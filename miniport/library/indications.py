@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from miniport import rules
-from miniport.handlers import RUN_TIME
+from miniport.handlers import METHODS, RUN_TIME
 from miniport.packet import Owner, Packet
 from miniport.routine import UP_TO_DISPATCH, routine
 from miniport.status import NDIS_STATUS_PENDING, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS, status_name
@@ -48,7 +48,7 @@ def indicate_receive_packet(ndis: Ndis, adapter: Adapter, packets: Sequence[Pack
         _no_lock(ndis, "NdisMIndicateReceivePacket", packet)
         if not ndis.up:
             ndis.findings.report(
-                rules.NO_TRAFFIC, f"NdisMIndicateReceivePacket in {ndis.handler.method}", subject=(packet,))
+                rules.NO_TRAFFIC, f"NdisMIndicateReceivePacket in {METHODS[ndis.handler]}", subject=(packet,))
         if packet.owner is not Owner.MINIPORT:
             ndis.findings.report(
                 rules.RECEIVE_OWN, f"{packet!r} is indicated while it belongs to {packet.owner.value}", subject=(packet,))

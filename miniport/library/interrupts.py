@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hw.clock import US
 from hw.processor import APC_LEVEL, DISPATCH_LEVEL, PASSIVE_LEVEL, Line
 from miniport import rules
-from miniport.handlers import INIT, INIT_OR_HALT, NOT_AT_DIRQL, NOT_SHUTDOWN, Handler
+from miniport.handlers import INIT, INIT_OR_HALT, METHODS, NOT_AT_DIRQL, NOT_SHUTDOWN, Handler
 from miniport.routine import ANY, PASSIVE, routine
 from miniport.status import NDIS_STATUS_RESOURCE_CONFLICT, NDIS_STATUS_SUCCESS
 from verifier.where import Where, where_of_function
@@ -172,6 +172,6 @@ def stall_execution(ndis: Ndis, adapter: Adapter, microseconds: int) -> None:
     """Wait busily; at most 50 microseconds outside initialize and halt."""
     if microseconds > LONGEST_STALL_US and not ndis.handler & INIT_OR_HALT:
         ndis.findings.report(
-            rules.STALL_LONG, f"NdisStallExecution of {microseconds} us in {ndis.handler.method}; at most {LONGEST_STALL_US}",
+            rules.STALL_LONG, f"NdisStallExecution of {microseconds} us in {METHODS[ndis.handler]}; at most {LONGEST_STALL_US}",
             subject=("stall", ndis.handler))
     ndis.clock.advance(min(max(microseconds, 0), LONGEST_SLEEP_US) * US)

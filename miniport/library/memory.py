@@ -9,7 +9,7 @@ from allocator.memory_manager import MAXULONG64, CacheType
 from allocator.rules import FREESPECIFY_MATCH, FREESPECIFY_ORIGIN
 from hw.processor import APC_LEVEL, PASSIVE_LEVEL
 from miniport import rules
-from miniport.handlers import NOT_AT_DIRQL
+from miniport.handlers import METHODS, NOT_AT_DIRQL
 from miniport.routine import ANY, PASSIVE, UP_TO_DISPATCH, routine
 from miniport.status import NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
 from miniport.view import View
@@ -81,7 +81,7 @@ def free_memory(ndis: Ndis, adapter: Adapter, memory: View, length: int, flags: 
         ndis.findings.report(
             rules.POOL_FREE_MATCH, f"NdisFreeMemory: {checked.name} was allocated with 0x{checked.size:x} bytes and flags 0, and is "
             f"freed with 0x{length:x} bytes and flags 0x{flags:x}", block=checked)
-    ndis.memory.free(checked, "NdisFreeMemory", ndis.handler.method)
+    ndis.memory.free(checked, "NdisFreeMemory", METHODS[ndis.handler])
     adapter.release(checked)
 
 
@@ -164,7 +164,7 @@ def _free_contiguous(ndis: Ndis, adapter: Adapter, name: str, base: View) -> Non
     block = base.block
     if block.live and block.kind is BlockKind.CONTIGUOUS and int(base) == block.virtual:
         check_device_idle(ndis, name, block)
-    freed = ndis.memory.free_contiguous(name, int(base), ndis.handler.method)
+    freed = ndis.memory.free_contiguous(name, int(base), METHODS[ndis.handler])
     if freed is not None:
         adapter.release(freed)
 

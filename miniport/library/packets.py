@@ -57,7 +57,6 @@ def allocate_packet(ndis: Ndis, adapter: Adapter, pool: Pool) -> tuple[int, Pack
     pool.out += 1
     packet = Packet(adapter.number_of("packet"), pool)
     packet.owner = Owner.MINIPORT
-    packet.where = ndis.where.capture()
     return NDIS_STATUS_SUCCESS, packet
 
 

@@ -9,11 +9,15 @@ from hw.dma_rules import SHARED_AFTER_FREE
 from hw.processor import DISPATCH_LEVEL, PASSIVE_LEVEL, irql_name
 from miniport import rules
 from miniport.adapter_state import MapRegisters
-from miniport.handlers import INIT, INIT_OR_HALT, NOT_SHUTDOWN, Handler
+from miniport.handlers import INIT, INIT_OR_HALT, METHODS, NOT_SHUTDOWN, Handler
 from miniport.packet import NdisBuffer
 from miniport.routine import ANY, PASSIVE, UP_TO_DISPATCH, routine
 from miniport.status import (
-    DMA_SIZE_BITS, NDIS_INTERFACE_ISA, NDIS_STATUS_NOT_SUPPORTED, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS,
+    DMA_SIZE_BITS,
+    NDIS_INTERFACE_ISA,
+    NDIS_STATUS_NOT_SUPPORTED,
+    NDIS_STATUS_RESOURCES,
+    NDIS_STATUS_SUCCESS,
 )
 from miniport.versions import at_least, title
 from miniport.view import View
@@ -109,7 +113,7 @@ def free_map_registers(ndis: Ndis, adapter: Adapter) -> None:
             rules.MAPREG_FREE_OPEN, f"NdisMFreeMapRegisters with map registers {sorted(state.busy)} in use",
             subject=("map registers",), bugcheck="0xE6/0x10 under DMA verification")
     for page in state.pages:
-        ndis.memory.free(page, "NdisMFreeMapRegisters", ndis.handler.method)
+        ndis.memory.free(page, "NdisMFreeMapRegisters", METHODS[ndis.handler])
     adapter.map_registers = None
     adapter.release("map registers")
 
@@ -167,7 +171,7 @@ def map_buffer(ndis: Ndis, state: MapRegisters, buffer: NdisBuffer, index: int, 
         physical = block.physical + at
         size = min(left, PAGE_SIZE - (physical & (PAGE_SIZE - 1)))
         logical = bus.to_logical(physical)
-        if 0 <= logical and logical + size <= reach:
+        if logical >= 0 and logical + size <= reach:
             if pieces and pieces[-1][0] + pieces[-1][1] == logical:
                 pieces[-1] = pieces[-1][0], pieces[-1][1] + size
             else:
@@ -274,14 +278,14 @@ def free_shared_memory(ndis: Ndis, adapter: Adapter, length: int, cached: bool, 
                        physical_address: int) -> None:
     """Free shared memory: length, cached flag, virtual and device address exactly as allocated; never a part of it."""
     name = "NdisMFreeSharedMemory"
-    if ndis.handler is Handler.SHUTDOWN:
+    if ndis.handler == Handler.SHUTDOWN:
         return
     _check_irql(ndis, virtual_address.block)
     block = _checked_shared(ndis, adapter, name, length, cached, virtual_address, physical_address)
     if block is None:
         return
     check_device_idle(ndis, name, block)
-    ndis.memory.free(block, name, ndis.handler.method)
+    ndis.memory.free(block, name, METHODS[ndis.handler])
     adapter.release(block)
 
 
@@ -304,7 +308,7 @@ def _check_irql(ndis: Ndis, block: Block) -> None:
         wanted = PASSIVE_LEVEL if ndis.handler & INIT_OR_HALT else DISPATCH_LEVEL
         if irql != wanted:
             ndis.findings.report(
-                rules.SHARED_FREE_IRQL, f"NdisMFreeSharedMemory at {irql_name(irql)} in {ndis.handler.method}; "
+                rules.SHARED_FREE_IRQL, f"NdisMFreeSharedMemory at {irql_name(irql)} in {METHODS[ndis.handler]}; "
                 f"{title(ndis.windows)} asks for {irql_name(wanted)} there", block=block)
     elif irql > DISPATCH_LEVEL:
         ndis.findings.report(
@@ -329,7 +333,7 @@ def _checked_shared(ndis: Ndis, adapter: Adapter, name: str, length: int, cached
     base = block.logical or 0
     if at == 0 and length == block.size and physical == base and bool(cached) == block.cached:
         return block
-    part = 0 <= at and at + length <= block.size and length < block.size and (at == 0 or at + length == block.size)
+    part = at >= 0 and at + length <= block.size and length < block.size and (at == 0 or at + length == block.size)
     if part:
         report(rules.SHARED_FREE_SUBRANGE, f"{name}: 0x{length:x} bytes at offset 0x{at:x} of {block.describe()}: a part of a block "
                "cannot be freed", block=block, space="virtual", span=span, bugcheck=code)

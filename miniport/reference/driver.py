@@ -18,17 +18,36 @@ from miniport.packet import Packet
 from miniport.reference import hardware as hw
 from miniport.reference.information import answer
 from miniport.status import (
-    NDIS_ATTRIBUTE_BUS_MASTER, NDIS_ATTRIBUTE_DESERIALIZE, NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK, NDIS_DMA_24BITS, NDIS_DMA_32BITS,
-    NDIS_DMA_64BITS, NDIS_INTERFACE_PCI, NDIS_PACKET_TYPE_ALL_MULTICAST, NDIS_PACKET_TYPE_BROADCAST, NDIS_PACKET_TYPE_DIRECTED,
-    NDIS_PACKET_TYPE_MULTICAST, NDIS_PACKET_TYPE_PROMISCUOUS, NDIS_STATUS_ADAPTER_NOT_FOUND, NDIS_STATUS_DEVICE_FAILED,
-    NDIS_STATUS_FAILURE, NDIS_STATUS_INVALID_LENGTH, NDIS_STATUS_MEDIA_CONNECT, NDIS_STATUS_MEDIA_DISCONNECT,
-    NDIS_STATUS_NOT_SUPPORTED, NDIS_STATUS_PENDING, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS, OID_802_3_MULTICAST_LIST,
-    OID_GEN_CURRENT_LOOKAHEAD, OID_GEN_CURRENT_PACKET_FILTER,
+    NDIS_ATTRIBUTE_BUS_MASTER,
+    NDIS_ATTRIBUTE_DESERIALIZE,
+    NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK,
+    NDIS_DMA_24BITS,
+    NDIS_DMA_32BITS,
+    NDIS_DMA_64BITS,
+    NDIS_INTERFACE_PCI,
+    NDIS_PACKET_TYPE_ALL_MULTICAST,
+    NDIS_PACKET_TYPE_BROADCAST,
+    NDIS_PACKET_TYPE_DIRECTED,
+    NDIS_PACKET_TYPE_MULTICAST,
+    NDIS_PACKET_TYPE_PROMISCUOUS,
+    NDIS_STATUS_ADAPTER_NOT_FOUND,
+    NDIS_STATUS_DEVICE_FAILED,
+    NDIS_STATUS_FAILURE,
+    NDIS_STATUS_INVALID_LENGTH,
+    NDIS_STATUS_MEDIA_CONNECT,
+    NDIS_STATUS_MEDIA_DISCONNECT,
+    NDIS_STATUS_NOT_SUPPORTED,
+    NDIS_STATUS_PENDING,
+    NDIS_STATUS_RESOURCES,
+    NDIS_STATUS_SUCCESS,
+    OID_802_3_MULTICAST_LIST,
+    OID_GEN_CURRENT_LOOKAHEAD,
+    OID_GEN_CURRENT_PACKET_FILTER,
 )
 from miniport.view import View
 
 TX_SLOTS = 8
-RX_SLOTS = 16
+RX_SLOTS = 8
 BUFFER_BYTES = 2048
 LARGEST_FRAME = 1514
 MM_NON_CACHED = 0
@@ -129,7 +148,7 @@ class ReferenceMiniport(Miniport):
             dma_size = NDIS_DMA_64BITS
         elif limits.address_bits >= 32:
             dma_size = NDIS_DMA_32BITS
-        status = adapter.allocate_map_registers(0, dma_size, TX_SLOTS, LARGEST_FRAME)
+        status = adapter.allocate_map_registers(0, dma_size, 1, LARGEST_FRAME)
         if status != NDIS_STATUS_SUCCESS:
             return status
         undo.callback(adapter.free_map_registers)
@@ -206,19 +225,28 @@ class ReferenceMiniport(Miniport):
         if status != NDIS_STATUS_SUCCESS:
             return status
         undo.callback(adapter.free_buffer_pool, buffer_pool)
+        undo.callback(self._free_receive_packets, adapter, context)
         for slot in range(RX_SLOTS):
             status, packet = adapter.allocate_packet(packet_pool)
             if packet is None:
                 return status
-            undo.callback(adapter.free_packet, packet)
+            context.rx_packets[slot] = packet
+            packet.reserved = slot
             status, buffer = adapter.allocate_buffer(buffer_pool, context.rx_buffers + slot * BUFFER_BYTES, BUFFER_BYTES)
             if buffer is None:
                 return status
-            undo.callback(adapter.free_buffer, buffer)
             adapter.chain_buffer_at_back(packet, buffer)
-            packet.reserved = slot
-            context.rx_packets[slot] = packet
         return NDIS_STATUS_SUCCESS
+
+    def _free_receive_packets(self, adapter: Adapter, context: Context) -> None:
+        """Free the packets that were made so far, each with its buffer."""
+        for slot in range(RX_SLOTS):
+            packet = context.rx_packets[slot]
+            if packet is None:
+                return
+            if packet.first is not None:
+                adapter.free_buffer(packet.first)
+            adapter.free_packet(packet)
 
     # The card
 
