@@ -32,6 +32,7 @@ def not_exercised(world: World) -> dict[str, list[str]]:
     """Ids of rules, names of handlers that the miniport supplies, and ``file:line`` that this world did not reach."""
     ndis = world.ndis
     seen = set(ndis.calls)
+    broken: set[str] = set()
     for event in world.machine.events.events:
         kind = event[1]
         if kind == Kind.ROUTINE:
@@ -40,9 +41,11 @@ def not_exercised(world: World) -> dict[str, list[str]]:
             seen.add("dma")
         elif kind in (Kind.REGISTER_READ, Kind.REGISTER_WRITE):
             seen.add("register")
+        elif kind == Kind.FINDING:
+            broken.add(event[3])
     if world.refused:
         seen.add("refused")
-    unseen_rules = [id for id in sorted(declared_rules()) if not _exercised(id, seen)]
+    unseen_rules = [id for id in sorted(declared_rules()) if id not in broken and not _exercised(id, seen)]
     handlers = [name for name in NAMES if name not in ndis.calls and hasattr(ndis.miniport, name) and ndis.miniport.overrides(name)]
     lines: list[str] = []
     if world.lines is not None:

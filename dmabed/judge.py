@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hw.dma_rules import SHARED_AFTER_FREE
+from hw.dma_rules import AFTER_SHUTDOWN, SHARED_AFTER_FREE
 from hw.frames import describe_difference
 from miniport import rules
 from miniport.protocol import padded
@@ -135,6 +135,12 @@ def shut_down(world: World) -> None:
         world.ndis.findings.report(
             rules.QUIESCE, f"{nic.name} pulls its interrupt line after the shutdown handler returned: {nic.pending_causes()}",
             where=where_of_function(world.ndis.miniport.shutdown), subject=("shutdown",))
+    pointer = next((p for p in nic.live_pointers() if p.length), None) if nic.present else None
+    if pointer is not None:
+        world.ndis.findings.report(
+            AFTER_SHUTDOWN, f"{nic.name} still runs after the shutdown handler returned: its {pointer.what} at "
+            f"{Span(pointer.logical, pointer.length)} is live", where=where_of_function(world.ndis.miniport.shutdown),
+            space="logical", span=Span(pointer.logical, pointer.length), subject=("shutdown",))
 
 
 def _leaks(world: World, rule: Rule, what: str) -> None:

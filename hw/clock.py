@@ -20,7 +20,7 @@ class Clock:
     """Virtual time. Every action that takes time advances it; what falls due on the way runs in order of time, then of
     entry."""
 
-    __slots__ = ("_heap", "_order", "due", "limit", "now", "on_limit")
+    __slots__ = ("_heap", "_order", "_soon", "_soon_at", "due", "limit", "now", "on_limit")
 
     def __init__(self) -> None:
         self.now = 0
@@ -31,6 +31,22 @@ class Clock:
         self.on_limit: Action | None = None
         self._heap: list[tuple[int, int, Action]] = []
         self._order = 0
+        self._soon: Action | None = None
+        self._soon_at = NEVER
+
+    def soon(self, delay_ns: int, action: Action) -> None:
+        """As `at`, for the one action that is asked for and called off again and again: the drain of posted writes. There
+        is one place for it; `call_off` empties it."""
+        self._soon = action
+        self._soon_at = when = self.now + delay_ns
+        if when < self.due:
+            self.due = when
+
+    def call_off(self) -> None:
+        """Forget what `soon` asked for."""
+        if self._soon_at != NEVER:
+            self._soon_at = NEVER
+            self.due = self._heap[0][0] if self._heap else NEVER
 
     def at(self, delay_ns: int, action: Action) -> None:
         """Run *action* when *delay_ns* have passed."""
@@ -59,8 +75,12 @@ class Clock:
 
     def _run_next(self) -> None:
         heap = self._heap
-        when, _, action = heappop(heap)
+        if self._soon_at == self.due and self._soon is not None:
+            when, action = self._soon_at, self._soon
+            self._soon_at = NEVER
+        else:
+            when, _, action = heappop(heap)
         if when > self.now:
             self.now = when
-        self.due = heap[0][0] if heap else NEVER
+        self.due = min(heap[0][0], self._soon_at) if heap else self._soon_at
         action()

@@ -42,8 +42,8 @@ class DmaPort:
     """One device's way to memory, with its limits."""
 
     __slots__ = ("_boundary", "_bus", "_cached_block", "_cached_end", "_cached_start", "_clock", "_events", "_findings",
-                 "_in_flight", "_max", "_offset", "_ram", "_reach", "_shift", "adapter", "armed_by", "book",
-                 "bus_master", "corrupted", "device", "injector", "limits", "parked", "shut_down")
+                 "_max", "_offset", "_ram", "_reach", "_shift", "adapter", "armed_by", "book",
+                 "bus_master", "corrupted", "device", "in_flight", "injector", "limits", "parked", "shut_down", "window_base")
 
     def __init__(self, device: str, adapter: int, limits: DmaLimits, bus: Bus, ram: Ram, book: AddressBook,
                  clock: Clock, events: EventRecord, findings: Findings, injector: Injector | None = None) -> None:
@@ -53,6 +53,8 @@ class DmaPort:
         self.book = book
         self.injector = injector
         self.bus_master = False
+        self.window_base: int | None = None
+        """Number of the window that the device's base register names, for limits with a window."""
         self.parked = False
         """True once the device was removed or reset by the bus: no cycle leaves it any more."""
         self.shut_down = False
@@ -66,11 +68,12 @@ class DmaPort:
         self._events = events
         self._findings = findings
         self._offset = bus.logical_offset
-        self._reach = limits.reach
         self._boundary = limits.boundary
+        # A device with one window for all blocks takes the thorough way each time.
         self._shift = limits.boundary.bit_length() - 1 if limits.boundary else 64
+        self._reach = 0 if limits.window else limits.reach
         self._max = limits.max_length
-        self._in_flight: list[tuple[int, bytes, int]] = []
+        self.in_flight: list[tuple[int, bytes, int]] = []
         self._cached_block: Block | None = None
         self._cached_start = 0
         self._cached_end = 0
@@ -79,7 +82,7 @@ class DmaPort:
 
     def read(self, logical: int, length: int, purpose: str) -> bytes | None:
         """The device reads *length* bytes at *logical*; None if the cycle was aborted."""
-        if self._in_flight:
+        if self.in_flight:
             self.flush()
         end = logical + length
         if (end > self._reach or logical >> self._shift != (end - 1) >> self._shift or length > self._max
@@ -96,7 +99,7 @@ class DmaPort:
             if block is None and not self._ram.contains(physical, length):
                 return None
         if block is not None and not block.device_reads:
-            self._wrong_direction(block, logical, length, purpose)
+            self._not_mapped(block, logical, length, purpose)
         ram = self._ram
         data = ram.read(physical, length)
         if ram.unwritten is not None and block is not None:
@@ -126,20 +129,20 @@ class DmaPort:
                     return False
                 self.corrupted.append(Corruption(physical, length, self.book.victim(physical, length)[0]))
         if block is not None and not block.device_writes:
-            self._wrong_direction(block, logical, length, purpose)
-        if not self._in_flight:
+            self._not_mapped(block, logical, length, purpose)
+        if not self.in_flight:
             self._clock.at(DATA_BEHIND_NS, self.flush)
-        self._in_flight.append((physical, data, tag))
+        self.in_flight.append((physical, data, tag))
         self._events.append((self._clock.now, Kind.DMA_WRITE, 0, self.device, logical, length, purpose))
         return True
 
     def flush(self) -> None:
         """Bring all data that are on their way home to memory."""
-        if self._in_flight:
+        if self.in_flight:
             write = self._ram.write_tagged
-            for physical, data, tag in self._in_flight:
+            for physical, data, tag in self.in_flight:
                 write(physical, data, tag)
-            self._in_flight.clear()
+            self.in_flight.clear()
 
     def frame_tag(self, logical: int, length: int) -> int:
         """For which frame the bytes at *logical* were written: the tag of the first tagged byte, else 0."""
@@ -180,8 +183,8 @@ class DmaPort:
         """Check the limits. None if the access is legal; else the (logical, length) pieces that silicon touches."""
         limits, span = self.limits, Span(logical, length)
         intended = self._intended(logical, length)
-        if span.end > self._reach:
-            bad = max(logical, self._reach)
+        if span.end > limits.reach:
+            bad = max(logical, limits.reach)
             pieces = self._pieces(logical, length)
             lands = self._lands(pieces, logical)
             self._findings.report(
@@ -189,6 +192,8 @@ class DmaPort:
                 f"(last address {hex_address(limits.last)}) from {hex_address(bad)} on; {lands}",
                 where=self.armed_by, space="logical", span=span, block=intended, goes_wrong_at=bad)
             return pieces
+        if limits.window:
+            self._check_window(span, intended)
         crossing = first_multiple_inside(logical, length, limits.boundary)
         if crossing is not None:
             pieces = self._pieces(logical, length)
@@ -205,6 +210,17 @@ class DmaPort:
                 block=intended)
             return []
         return None
+
+    def _check_window(self, span: Span, intended: Block | None) -> None:
+        """All blocks of a device with one base register lie in one window: the window of the first access is the one."""
+        if self.window_base is None:
+            self.window_base = span.start // self.limits.window
+        if span.start // self.limits.window != self.window_base:
+            base = self.window_base * self.limits.window
+            self._findings.report(
+                rules.DMA_WINDOW, f"{self._owner(intended)} {span} lies outside the window {Span(base, self.limits.window)} that the "
+                "device's base register names for all of its blocks", where=self.armed_by, space="logical", span=span,
+                block=intended, goes_wrong_at=span.start)
 
     def _pieces(self, logical: int, length: int) -> list[tuple[int, int]]:
         if self.limits.effect in (Effect.ALIAS, Effect.WRAP):
@@ -232,7 +248,8 @@ class DmaPort:
     def _lookup(self, logical: int, physical: int, length: int, purpose: str, *, writes: bool) -> Block | None:
         """The live block of this device that holds the access; None after a finding."""
         block = self.book.find(physical, length)
-        if block is not None and block.adapter == self.adapter and (block.device_reads or block.device_writes):
+        if block is not None and block.adapter == self.adapter and (
+                block.device_reads or block.device_writes or block.was_mapped):
             if block.kind is BlockKind.CONTIGUOUS:
                 self._findings.report(
                     rules.CONTIG_NOT_FOR_DMA, f"{self.device}: {purpose} in {block.describe()}: contiguous memory has no "
@@ -281,7 +298,12 @@ class DmaPort:
             "NIC covers", where=self.armed_by, space="logical", span=span, block=block_hit,
             owner=block_hit.name if block_hit is not None else "the system")
 
-    def _wrong_direction(self, block: Block, logical: int, length: int, purpose: str) -> None:
+    def _not_mapped(self, block: Block, logical: int, length: int, purpose: str) -> None:
+        if not block.device_reads and not block.device_writes:
+            self._findings.report(
+                rules.VALID_WINDOW, f"{self.device}: {purpose} at {Span(logical, length)} after the mapping of {block.name} was "
+                "completed", where=self.armed_by, space="logical", span=Span(logical, length), block=block)
+            return
         self._findings.report(
             rules.DIRECTION, f"{self.device}: {purpose} at {Span(logical, length)} goes against the direction in which "
             f"{block.name} was mapped", where=self.armed_by, space="logical", span=Span(logical, length), block=block)

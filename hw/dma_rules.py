@@ -35,6 +35,9 @@ NEVER_WRITTEN = rule(
     also=("contig-alloc-uninitialized",))
 BOUNDS = rule("shared-bounds", "keep every access inside the length that was asked for: the rest of the last page is not yours",
               also=("contig-tail-untouched",))
+VALID_WINDOW = rule(
+    "mapreg-valid-window", "complete a mapping only when the NIC has finished with the buffer", also=("mapreg-complete-nic-done",))
+DMA_WINDOW = rule("dma-window", "place all blocks of the device inside one window, and check it")
 DIRECTION = rule("mapreg-direction", "map with WriteToDevice TRUE what the NIC reads, FALSE what it writes")
 AFTER_SHUTDOWN = rule(
     "shutdown-quiesce", "stop DMA and interrupts in the shutdown handler and read a register back before it returns")

@@ -15,7 +15,7 @@ from hw.clock import Clock
 from verifier.errors import UsageError
 from verifier.events import EventRecord, Kind
 
-_POINT = re.compile(r"^(?P<name>[A-Za-z][A-Za-z0-9_.:-]*)#(?P<count>[0-9]{1,12})(?:=(?P<effect>[A-Za-z0-9_x-]+))?$")
+_POINT = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_.:-]*)#(?P<count>[0-9]{1,12})(?:=(?P<effect>[A-Za-z0-9_x-]+))?")
 
 FAIL = "fail"
 """The effect that stands for a point's first documented failure."""
@@ -40,7 +40,7 @@ class Fault:
 
 def parse_fault(text: str, effect: str | None = None) -> Fault:
     """Read a fault from ``NAME#N`` or ``NAME#N=EFFECT``; `UsageError` names what is wrong."""
-    match = _POINT.match(text)
+    match = _POINT.fullmatch(text)
     if match is None or match["count"] == "0" * len(match["count"]):
         raise UsageError(
             f"{text!r} is no fault point",

@@ -18,7 +18,8 @@ LARGEST = 1 * TIB
 
 @lru_cache(maxsize=64)
 def ram_ranges(size: int) -> tuple[Span, ...]:
-    """The RAM ranges of a PC with *size* bytes: what the two holes push up lies above 4 GiB.
+    """The RAM ranges of a PC with *size* bytes: what the device hole pushes up lies above 4 GiB, and what lies under the
+    video hole is lost.
 
     *size* is a whole number of pages from 2 MiB to 1 TiB; `UsageError` otherwise.
     """

@@ -149,14 +149,25 @@ class Scheduler:
         if self.frozen:
             self.attention = False
             return
+        waiting = False
         for line in self.lines.values():
             if line.asserting and line.services:
                 self._offer(line, now)
+                if line.asserting and line.services:
+                    waiting = True
         for processor in self.processors:
-            if processor.dpcs and not self.locks and processor.irql < DISPATCH_LEVEL:
-                self._run_dpcs(processor)
-        self.attention = any(line.asserting and line.services for line in self.lines.values()) or any(
-            processor.dpcs for processor in self.processors)
+            if processor.dpcs:
+                if not self.locks and processor.irql < DISPATCH_LEVEL:
+                    self._run_dpcs(processor)
+                if processor.dpcs:
+                    waiting = True
+        self.attention = waiting or self._asserted()
+
+    def _asserted(self) -> bool:
+        for line in self.lines.values():
+            if line.asserting and line.services:
+                return True
+        return False
 
     def settle(self, until: int = NEVER) -> None:
         """Let the machine run until nothing is due any more, or until virtual time *until*."""

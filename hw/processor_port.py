@@ -81,13 +81,6 @@ class ProcessorPort:
         if self._scheduler.attention:
             self._scheduler.point()
 
-    def touch_field(self, block: Block, offset: int) -> None:
-        """A pointer field of an adapter context is read or written: its memory must be alive."""
-        if not block.live:
-            self.load(block, offset, 8)
-        elif self._scheduler.attention:
-            self._scheduler.point()
-
     def store(self, block: Block, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write *data* into *block* at *offset*."""
         size = len(data)

@@ -21,7 +21,8 @@ Modes: ``rw`` · ``ro`` · ``wo`` (reads 0) · ``w1c`` write one clears · ``w1s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from verifier.errors import NotModelledError
@@ -120,6 +121,12 @@ class Slot:
     simple: bool
     """True if a write only replaces the writable bits."""
     plain_read: bool
+    width: int
+    arms: bool
+    on_read: Callable[..., int] | None = None
+    """The device class's ``on_read_NAME(value)``; reading gives what it returns."""
+    on_write: Callable[..., None] | None = None
+    """The device class's ``on_write_NAME(old, new)``."""
 
 
 class RegisterMap:
@@ -154,7 +161,7 @@ def _slot(index: int, offset: int, name: str, register: type[Register]) -> Slot:
     return Slot(
         index, offset, name, register, register.mask_of("rw", "wo"), special["w1c"], special["w1s"], special["w1t"],
         special["w0c"], register.mask_of("rc"), everything & ~register.mask_of("wo"), everything & ~declared,
-        register.mask_of("tag"), not any(special.values()), not register.mask_of("rc", "wo"))
+        register.mask_of("tag"), not any(special.values()), not register.mask_of("rc", "wo"), register.width, register.arms)
 
 
 class RegisterFile:
@@ -163,7 +170,8 @@ class RegisterFile:
     registers: ClassVar[type[RegisterMap]]
     name: str
     values: list[int]
-    _dispatch: ClassVar[dict[int, tuple[Slot, str | None, str | None]]] = {}
+    slots: ClassVar[dict[int, Slot]] = {}
+    """The registers of this device by offset, each with its handlers."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -174,26 +182,20 @@ class RegisterFile:
                 if kind and name not in known:
                     raise TypeError(f"{cls.__name__}.{attribute} handles a register that {cls.registers.__name__} lacks")
         if hasattr(cls, "registers"):
-            cls._dispatch = {
-                slot.offset: (slot, f"on_write_{slot.name}" if hasattr(cls, f"on_write_{slot.name}") else None,
-                              f"on_read_{slot.name}" if hasattr(cls, f"on_read_{slot.name}") else None)
+            cls.slots = {
+                slot.offset: replace(slot, on_read=getattr(cls, f"on_read_{slot.name}", None),
+                                     on_write=getattr(cls, f"on_write_{slot.name}", None))
                 for slot in cls.registers.slots}
 
     def reset_registers(self) -> None:
         """Give every register its reset value."""
         self.values = list(self.registers.reset_values)
 
-    def register_at(self, offset: int) -> Slot | None:
-        """The register whose first byte is at *offset*, or None."""
-        entry = self._dispatch.get(offset)
-        return entry[0] if entry is not None else None
-
     def read_register(self, slot: Slot) -> int:
         """What the processor reads, with the side effects of reading."""
-        handler = self._dispatch[slot.offset][2]
         value = self.values[slot.index]
-        if handler is not None:
-            value = getattr(self, handler)(value)
+        if slot.on_read is not None:
+            value = slot.on_read(self, value)
         if slot.plain_read:
             return value
         if slot.read_clears:
@@ -209,14 +211,13 @@ class RegisterFile:
             new |= value & slot.w1s
             new ^= value & slot.w1t
             new &= ~(~value & slot.w0c)
-        if value & slot.tagged:
+        if slot.tagged and value & slot.tagged:
             raise NotModelledError(
                 f"{self.name} {slot.name}: {slot.register.show(value & slot.tagged)} is known but not modelled",
                 "docs/add-a-nic.md says how to model it")
         self.values[slot.index] = new
-        handler = self._dispatch[slot.offset][1]
-        if handler is not None:
-            getattr(self, handler)(old, new)
+        if slot.on_write is not None:
+            slot.on_write(self, old, new)
 
 
 def _split(attribute: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from verifier.address_book import Block
+from verifier.rule import Rule
 from verifier.where import Where
 
 if TYPE_CHECKING:
@@ -27,6 +28,19 @@ class Claim:
     also: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    """One piece of a mapped buffer that goes through a bounce page: *size* bytes at *offset* of *original*, and at *inset* of
+    the bounce block; page *page* of it. *write_to_device*: copied out at start, else in at complete."""
+
+    original: Block
+    offset: int
+    page: int
+    inset: int
+    size: int
+    write_to_device: bool
+
+
 @dataclass(slots=True)
 class MapRegisters:
     """The map registers of one adapter: *count* of them, each mapping a buffer of up to *maximum* bytes."""
@@ -35,9 +49,10 @@ class MapRegisters:
     maximum: int
     bits: int
     busy: dict[int, NdisBuffer] = field(default_factory=dict)
-    bounced: dict[int, list[tuple[Block, int, Block, int, int]]] = field(default_factory=dict)
-    directions: dict[int, bool] = field(default_factory=dict)
-    pages: list[Block] = field(default_factory=list)
+    bounced: dict[int, list[Bounce]] = field(default_factory=dict)
+    bounce: Block | None = None
+    """Pages within reach, one for each page that the registers can map; None where all memory is in reach."""
+    free_pages: list[int] = field(default_factory=list)
 
 
 class AdapterState:
@@ -77,6 +92,10 @@ class AdapterState:
     def release(self, key: Hashable) -> bool:
         """Note that it gave it back; False if it did not hold it."""
         return self.claims.pop(key, None) is not None
+
+    def report(self, rule: Rule, message: str, *subject: Hashable) -> None:
+        """Record a finding about something of this adapter."""
+        self._ndis.findings.report(rule, message, subject=subject)
 
     def number_of(self, kind: str) -> int:
         """The next number of a kind of thing, from 1: shared memory #1, #2, …"""

@@ -14,12 +14,9 @@ every access of a field. State that is shared between handlers belongs here; an 
 
 from __future__ import annotations
 
-import struct
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, Self, overload
 
 from miniport.view import View
-
-_U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 
 
 class ContextField:
@@ -43,7 +40,7 @@ class ContextField:
         raise NotImplementedError
 
     @overload
-    def __get__(self, context: None, owner: type) -> ContextField: ...
+    def __get__(self, context: None, owner: type) -> Self: ...
     @overload
     def __get__(self, context: AdapterContext, owner: type) -> Any: ...
     def __get__(self, context: AdapterContext | None, owner: type) -> Any:
@@ -59,13 +56,14 @@ class Ulong(ContextField):
     size = 4
 
     def get(self, context: AdapterContext, offset: int) -> int:
+        """Four bytes."""
         view = context.view
-        value: int = _U32.unpack(view.port.load_field(view.block, view.offset + offset, 4))[0]
-        return value
+        return int.from_bytes(view.port.load_field(view.block, view.offset + offset, 4), "little")
 
     def put(self, context: AdapterContext, offset: int, value: int) -> None:
+        """Four bytes; bits above them are dropped, as C does."""
         view = context.view
-        view.port.store_field(view.block, view.offset + offset, _U32.pack(value & 0xFFFFFFFF))
+        view.port.store_field(view.block, view.offset + offset, (value & 0xFFFFFFFF).to_bytes(4, "little"))
 
 
 class Ulonglong(ContextField):
@@ -74,13 +72,14 @@ class Ulonglong(ContextField):
     size = 8
 
     def get(self, context: AdapterContext, offset: int) -> int:
+        """Eight bytes."""
         view = context.view
-        value: int = _U64.unpack(view.port.load_field(view.block, view.offset + offset, 8))[0]
-        return value
+        return int.from_bytes(view.port.load_field(view.block, view.offset + offset, 8), "little")
 
     def put(self, context: AdapterContext, offset: int, value: int) -> None:
+        """Eight bytes; bits above them are dropped, as C does."""
         view = context.view
-        view.port.store_field(view.block, view.offset + offset, _U64.pack(value & 0xFFFFFFFFFFFFFFFF))
+        view.port.store_field(view.block, view.offset + offset, (value & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little"))
 
 
 class Pointer(ContextField):
@@ -89,14 +88,26 @@ class Pointer(ContextField):
     size = 8
 
     def get(self, context: AdapterContext, offset: int) -> Any:
+        """The object that was stored last; None before."""
         view = context.view
-        view.port.touch_field(view.block, view.offset + offset)
+        if not view.block.live:
+            view.port.load(view.block, view.offset + offset, 8)
         return context.pointers.get(offset)
 
     def put(self, context: AdapterContext, offset: int, value: Any) -> None:
+        """Store the object."""
         view = context.view
-        view.port.touch_field(view.block, view.offset + offset)
+        if not view.block.live:
+            view.port.load(view.block, view.offset + offset, 8)
         context.pointers[offset] = value
+
+    def __get__(self, context: AdapterContext | None, owner: type) -> Any:
+        if context is None:
+            return self
+        view = context.view
+        if not view.block.live:
+            view.port.load(view.block, view.offset + self.offset, 8)
+        return context.pointers.get(self.offset)
 
 
 class Array(ContextField):

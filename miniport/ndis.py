@@ -181,7 +181,7 @@ class Ndis:
         else:
             rule = declared_rules().get(irql_rule(row, self.windows))
         if rule is None:
-            return
+            rule = rules.ROUTINE_IRQL
         level = irql_name(low) if low == high else f"{irql_name(high)} or below" if low == 0 else (
             f"{irql_name(low)} to {irql_name(high)}")
         self.findings.report(
@@ -192,8 +192,8 @@ class Ndis:
         rule = declared_rules().get(row.handlers_rule)
         if rule is None and self.handler & (Handler.ISR | Handler.SYNCHRONIZE):
             rule = rules.ISR_ONLY_ANY
-        if rule is not None:
-            self.findings.report(rule, f"{row.name} was called from {METHODS[self.handler]}", subject=(row.name,))
+        self.findings.report(
+            rule or rules.ROUTINE_CONTEXT, f"{row.name} was called from {METHODS[self.handler]}", subject=(row.name,))
 
     def check_time(self) -> None:
         """A handler that polls for ever ends here, with a finding and the outcome *hang*."""

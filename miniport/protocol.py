@@ -40,6 +40,7 @@ from miniport.status import (
 )
 from miniport.view import View
 from verifier.address_book import Block, BlockKind
+from verifier.errors import UsageError
 from verifier.where import where_of_function
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class Protocol:
             block = memory.allocate(BlockKind.OTHER, "protocol", f"packet buffer {len(self._slots)} of the protocol", SLOT_BYTES,
                                     owner="the protocol", adapter=self._ndis.adapter.number)
             if block is None:
-                raise MemoryError("the machine has no memory left for the packets of the protocol")
+                raise UsageError("the machine has no memory left for the packets of the protocol", "give the machine more RAM")
             self._slots.append(block)
             self._free.append(len(self._slots) - 1)
         index = self._free.pop()
@@ -218,7 +219,7 @@ class Protocol:
         for buffer in packet.buffers():
             block = buffer.view.block
             physical = block.physical + buffer.view.offset
-            block.device_reads = True
+            block.device_reads = block.was_mapped = True
             pieces.append((bus.to_logical(physical), buffer.length))
         packet.scatter_gather = tuple(pieces)
 

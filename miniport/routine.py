@@ -71,8 +71,8 @@ def routine(
     """Enter a routine into the table. The decorated function is its implementation, with (ndis, adapter, ...) first.
 
     *on_failure* makes what the call returns when a fault makes it fail, from the status code (None for ``null``); by
-    default the status itself, or None. *direct*: the bus or the memory below asks and records for itself, and any IRQL and
-    handler will do: register accesses, which have to be fast.
+    default the status itself, or None. *direct*: the function is the method itself, without *ndis* in front: register
+    accesses, which have to be fast; the bus asks for faults and records, and any IRQL and handler will do.
     """
 
     def enter(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,7 +83,7 @@ def routine(
                 raise ValueError(f"routine {name}: unknown failure {effect!r}")
         code = function.__code__
         row = Routine(
-            len(TABLE), name, function.__name__, function, code.co_varnames[2:code.co_argcount], function.__defaults__ or (),
+            len(TABLE), name, function.__name__, function, code.co_varnames[1 if direct else 2:code.co_argcount], function.__defaults__ or (),
             irql if isinstance(irql, dict) else {"": irql},
             irql_rule if isinstance(irql_rule, dict) else {"": irql_rule}, handlers, handlers_rule, fails, on_failure, c, source,
             event, direct)
@@ -146,11 +146,6 @@ def {python}(self{signature}):
         n.scheduler.point()
     return result
 '''
-_DIRECT = '''
-def {python}(self{signature}):
-    """{name}. {summary}"""
-    return IMPLEMENTATION(self._ndis, self{arguments})
-'''
 _EVENT = "n.record((n.clock.now, {kind}, n.scheduler.current.number, \"{name}\", result))"
 
 
@@ -160,7 +155,9 @@ def generate(row: Routine, event_kind: int) -> Callable[..., Any]:
     first_default = len(names) - len(row.defaults)
     signature = "".join(
         f", {name}" if i < first_default else f", {name}=D{i - first_default}" for i, name in enumerate(names))
-    source = (_DIRECT if row.direct else _PLAIN).format(
+    if row.direct:
+        return row.implementation
+    source = _PLAIN.format(
         python=row.python, signature=signature, name=row.name, index=row.index,
         summary=(row.implementation.__doc__ or "").strip().replace('"""', "'''").replace("\\", "\\\\"),
         forbidden=~row.handlers & ANYWHERE, arguments="".join(f", {name}" for name in names),

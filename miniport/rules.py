@@ -15,6 +15,12 @@ IRQL_RESTORED = rule(
     "irql-restored", "leave the handler at the IRQL at which it was called",
     text="A handler returns at the IRQL at which it was called.")
 TIME_LIMIT = rule("time-limit", "bound every wait by a count and give up with a status")
+ROUTINE_IRQL = rule(
+    "routine-irql", "call the routine at an IRQL that its page allows, or leave the work to a handler that runs at one",
+    text="A routine is called at an IRQL that its documentation allows; for routines that have no rule of their own.")
+ROUTINE_CONTEXT = rule(
+    "routine-context", "call the routine from a handler that its page names",
+    text="A routine is called from a handler that its documentation allows; for routines that have no rule of their own.")
 
 ATTRIBUTES_FIRST = rule("attr5-first", "call NdisMSetAttributesEx before anything that claims hardware")
 ATTRIBUTES_BUS_MASTER = rule("attr5-bus-master", "set NDIS_ATTRIBUTE_BUS_MASTER exactly for NICs that are bus masters")
@@ -61,6 +67,7 @@ FLUSH_BEFORE_FREE = rule(
     "mmio-flush-before-free", "read a register back after the write that stops the NIC, before memory is freed")
 SHARED_NO_POOL_FREE = rule("shared-no-ndisfreememory", "free shared memory with NdisMFreeSharedMemory")
 POOL_FREE_MATCH = rule("mem-ndisfreememory-flags", "repeat length and flags of the allocation; 0 flags for NdisAllocateMemoryWithTag")
+POOL_FREE_IRQL = rule("mem-ndisfreememory-irql", "free pool memory at DISPATCH_LEVEL or below")
 
 MAPREG_WHERE = rule("mapreg-alloc-init-only", "allocate map registers in the initialize handler",
                     also=("mapreg-alloc-passive",))
@@ -76,6 +83,8 @@ MAPREG_START = rule("mapreg-start-after-alloc", "map only between NdisMAllocateM
 MAPREG_MATCH = rule("mapreg-complete-match", "complete with the buffer and the index of the start")
 MAPREG_MAX = rule("mapreg-max-buffer", "map no buffer longer than MaximumBufferSize")
 MAPREG_OR_SG = rule("mapreg-or-sg", "use either map registers or scatter/gather DMA")
+MAPREG_START_IRQL = rule("mapreg-start-irql", "start and complete a mapping at DISPATCH_LEVEL or below")
+SG_INIT_ONLY = rule("sg5-init-only", "set scatter/gather DMA up in the initialize handler, at PASSIVE_LEVEL")
 SG_NOT_24 = rule("sg5-not-24bit", "use map registers for a NIC below 32 address bits")
 
 INT_REGISTER = rule("int-register-init", "register the interrupt in initialize, after the attributes")

@@ -30,7 +30,7 @@ class Block:
 
     __slots__ = ("adapter", "cache_type", "cached", "device_reads", "device_writes", "freed_in", "freed_where", "kind", "live",
                  "logical", "name", "number", "owner", "physical", "routine", "runs", "size", "virtual", "watchers",
-                 "where")
+                 "was_mapped", "where")
 
     def __init__(
         self, kind: BlockKind, name: str, owner: str, physical: int, size: int, *, virtual: int = 0,
@@ -54,6 +54,8 @@ class Block:
         self.device_reads = device_reads
         self.device_writes = device_writes
         self.live = True
+        self.was_mapped = False
+        """True if a device may have had the block mapped for a transfer that is over."""
         self.freed_where: Where | None = None
         self.freed_in: str | None = None
         self.number = 0

@@ -64,7 +64,7 @@ class Findings:
         self.stop = stop
         self.errors: list[Finding] = []
         self.notices: list[Finding] = []
-        self._seen: dict[tuple[Rule, Where | None, Hashable], Finding] = {}
+        self._seen: dict[tuple[Rule, Where | None, frozenset[Hashable]], Finding] = {}
 
     def report(
         self, rule: Rule, message: str, *, where: Where | None = None, space: str = "physical",
@@ -82,7 +82,7 @@ class Findings:
         subjects = set(subject)
         if block is not None:
             subjects.add(block)
-        key = (rule, where, min((id(s) for s in subjects), default=0))
+        key = (rule, where, frozenset(subjects))
         known = self._seen.get(key)
         if known is not None:
             known.times += 1
@@ -95,7 +95,7 @@ class Findings:
         finding = Finding(
             rule, message, where, self._now.now, space, span,
             owner if owner is not None else (block.name if block is not None else None), lines, bugcheck,
-            remedy or rule.remedy, goes_wrong_at, frozenset(subjects), rule.also if also is None else also)
+            remedy or rule.remedy, goes_wrong_at, key[2], rule.also if also is None else also)
         self._seen[key] = finding
         self._events.append((self._now.now, Kind.FINDING, 0, rule.id, message))
         if rule.severity is not Severity.ERROR:

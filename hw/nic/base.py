@@ -83,19 +83,18 @@ class Nic(RegisterFile):
 
     def decode(self, bar: int, offset: int, size: int, value: int | None) -> Slot | None:
         """The register at *offset*; a finding and None if there is none, or if size or reserved bits are wrong."""
-        entry = self._dispatch.get(offset)
-        if entry is not None and entry[0].register.width == size:
-            slot = entry[0]
+        slot = self.slots.get(offset)
+        if slot is not None and slot.width == size:
             if value is not None and value & slot.reserved:
                 self.machine.findings.report(
                     REGISTER_RESERVED, f"{self.name} {slot.name} (offset 0x{offset:x}): 0x{value:x} sets reserved bits "
                     f"0x{value & slot.reserved:x}", subject=(self.name, slot.name))
             return slot
         verb = "write of" if value is not None else "read of"
-        if entry is not None:
+        if slot is not None:
             self.machine.findings.report(
-                REGISTER_SIZE, f"{self.name} {entry[0].name}: {verb} {size} bytes; the register has "
-                f"{entry[0].register.width}", subject=(self.name, entry[0].name))
+                REGISTER_SIZE, f"{self.name} {slot.name}: {verb} {size} bytes; the register has {slot.width}",
+                subject=(self.name, slot.name))
         else:
             self.machine.findings.report(
                 REGISTER_UNKNOWN, f"{self.name}: {verb} {size} bytes at offset 0x{offset:x}, where {self.model} has no "

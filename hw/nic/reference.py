@@ -47,6 +47,9 @@ _I = Registers.index
 _CTRL, _CAUSE, _MASK, _FILTER = _I["CTRL"], _I["CAUSE"], _I["MASK"], _I["FILTER"]
 _TX_ENABLE, _RX_ENABLE, _PAD, _RESET = CTRL.TX_ENABLE.mask, CTRL.RX_ENABLE.mask, CTRL.PAD.mask, CTRL.RESET.mask
 
+_LINK, _RESETTING = STATUS.LINK.mask, STATUS.RESETTING.mask
+_TX_ACTIVE, _RX_ACTIVE = STATUS.TX_ACTIVE.mask, STATUS.RX_ACTIVE.mask
+
 
 class Ring:
     """One descriptor ring as the card sees it."""
@@ -104,8 +107,12 @@ class ReferenceNic(Nic):
     def on_read_STATUS(self, value: int) -> int:
         """Link and engines as they are."""
         ctrl = self.values[_CTRL]
-        return (STATUS.LINK.put(self.wire.up) | STATUS.RESETTING.put(self._resetting)
-                | STATUS.TX_ACTIVE.put(bool(ctrl & _TX_ENABLE)) | STATUS.RX_ACTIVE.put(bool(ctrl & _RX_ENABLE)))
+        value = _LINK if self.wire.up else 0
+        if self._resetting:
+            value |= _RESETTING
+        if ctrl & _TX_ENABLE:
+            value |= _TX_ACTIVE
+        return value | _RX_ACTIVE if ctrl & _RX_ENABLE else value
 
     def on_read_LIMITS(self, value: int) -> int:
         """The limits that this card was built with."""

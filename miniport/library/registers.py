@@ -95,26 +95,26 @@ def _window(ndis: Ndis, adapter: Adapter, name: str, start: int, length: int, *,
     return NDIS_STATUS_RESOURCE_CONFLICT, None
 
 
-def _read(size: int, ports: bool) -> Callable[[Ndis, Adapter, RegisterWindow, int], int]:
-    def access(ndis: Ndis, adapter: Adapter, window: RegisterWindow, offset: int = 0) -> int:
+def _read(size: int, ports: bool) -> Callable[[Adapter, RegisterWindow, int], int]:
+    def access(adapter: Adapter, window: RegisterWindow, offset: int = 0) -> int:
         if not window.live or window.ports is not ports or offset < 0 or offset + size > window.length:
-            return _wrong_access(ndis, window, offset, size, ports)
-        return window.bus.read(window.device, window.bar, window.base + offset, size, port=ports)
+            return _wrong_access(adapter, window, offset, size, ports)
+        return window.bus.read(window.device, window.bar, window.base + offset, size, ports)
     return access
 
 
-def _write(size: int, ports: bool) -> Callable[[Ndis, Adapter, RegisterWindow, int, int], None]:
+def _write(size: int, ports: bool) -> Callable[[Adapter, RegisterWindow, int, int], None]:
     mask = (1 << size * 8) - 1
 
-    def access(ndis: Ndis, adapter: Adapter, window: RegisterWindow, offset: int, value: int) -> None:
+    def access(adapter: Adapter, window: RegisterWindow, offset: int, value: int) -> None:
         if not window.live or window.ports is not ports or offset < 0 or offset + size > window.length:
-            _wrong_access(ndis, window, offset, size, ports)
-            return
-        window.bus.write(window.device, window.bar, window.base + offset, size, value & mask, port=ports)
+            _wrong_access(adapter, window, offset, size, ports)
+        else:
+            window.bus.write(window.device, window.bar, window.base + offset, size, value & mask, ports)
     return access
 
 
-def _wrong_access(ndis: Ndis, window: RegisterWindow, offset: int, size: int, ports: bool) -> int:
+def _wrong_access(adapter: Adapter, window: RegisterWindow, offset: int, size: int, ports: bool) -> int:
     kind = "port" if ports else "register"
     if not window.live:
         rule = rules.PORTS_AFTER if window.ports else rules.MAP_AFTER
@@ -122,7 +122,7 @@ def _wrong_access(ndis: Ndis, window: RegisterWindow, offset: int, size: int, po
     else:
         rule = rules.PORTS_EXACT if window.ports else rules.UNMAP_EXACT
         text = f"{kind} access of {size} bytes at offset 0x{offset:x}, outside {window!r}"
-    ndis.findings.report(rule, text, subject=(window,))
+    adapter.report(rule, text, window)
     return (1 << size * 8) - 1
 
 

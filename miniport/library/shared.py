@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hw.dma_rules import SHARED_AFTER_FREE
 from hw.processor import DISPATCH_LEVEL, PASSIVE_LEVEL, irql_name
 from miniport import rules
-from miniport.adapter_state import MapRegisters
+from miniport.adapter_state import Bounce, MapRegisters
 from miniport.handlers import INIT, INIT_OR_HALT, METHODS, NOT_SHUTDOWN, Handler
 from miniport.packet import NdisBuffer
 from miniport.routine import ANY, PASSIVE, UP_TO_DISPATCH, routine
@@ -23,6 +23,7 @@ from miniport.versions import at_least, title
 from miniport.view import View
 from verifier.address import PAGE_SIZE, LogicalAddress, Span, hex_address, pages_for
 from verifier.address_book import Block, BlockKind
+from verifier.errors import BedError
 
 if TYPE_CHECKING:
     from miniport.adapter import Adapter
@@ -77,20 +78,15 @@ def allocate_map_registers(ndis: Ndis, adapter: Adapter, dma_channel: int, dma_s
 
 
 def _reserve_bounce_pages(ndis: Ndis, adapter: Adapter, state: MapRegisters, count: int) -> bool:
-    """Pages within reach, one a map register, where some memory of the machine is out of reach."""
+    """Pages within reach for all that the registers can map, where some memory of the machine is out of reach."""
     offset = ndis.machine.bus.logical_offset
     if ndis.ram.ranges[-1].end + offset <= 1 << state.bits:
         return True
-    for number in range(count):
-        page = ndis.memory.allocate(
-            BlockKind.MAPPING, "NdisMAllocateMapRegisters", f"bounce page {number}", PAGE_SIZE, owner="map registers",
-            lowest=max(0, -offset), highest=(1 << state.bits) - 1 - offset, adapter=adapter.number, logical_offset=offset)
-        if page is None:
-            for taken in state.pages:
-                ndis.memory.free(taken, "NdisMFreeMapRegisters")
-            return False
-        state.pages.append(page)
-    return True
+    state.bounce = ndis.memory.allocate(
+        BlockKind.MAPPING, "NdisMAllocateMapRegisters", "bounce pages", count * PAGE_SIZE, owner="map registers",
+        lowest=max(0, -offset), highest=(1 << state.bits) - 1 - offset, adapter=adapter.number, logical_offset=offset)
+    state.free_pages = list(range(count))
+    return state.bounce is not None
 
 
 @routine("NdisMFreeMapRegisters", irql=PASSIVE, irql_rule="mapreg-free-context", handlers=INIT_OR_HALT,
@@ -112,8 +108,8 @@ def free_map_registers(ndis: Ndis, adapter: Adapter) -> None:
         ndis.findings.report(
             rules.MAPREG_FREE_OPEN, f"NdisMFreeMapRegisters with map registers {sorted(state.busy)} in use",
             subject=("map registers",), bugcheck="0xE6/0x10 under DMA verification")
-    for page in state.pages:
-        ndis.memory.free(page, "NdisMFreeMapRegisters", METHODS[ndis.handler])
+    if state.bounce is not None:
+        ndis.memory.free(state.bounce, "NdisMFreeMapRegisters", METHODS[ndis.handler])
     adapter.map_registers = None
     adapter.release("map registers")
 
@@ -153,44 +149,50 @@ def start_buffer_physical_mapping(ndis: Ndis, adapter: Adapter, buffer: NdisBuff
     if buffer.length > state.maximum:
         report(rules.MAPREG_MAX, f"{name}: {buffer.length} bytes; MaximumBufferSize is {state.maximum}",
                subject=("map register", index))
-    pieces = map_buffer(ndis, state, buffer, index, write_to_device)
     state.busy[index] = buffer
-    state.directions[index] = write_to_device
-    return pieces
+    return _map_buffer(ndis, state, buffer, index, write_to_device)
 
 
-def map_buffer(ndis: Ndis, state: MapRegisters, buffer: NdisBuffer, index: int, write_to_device: bool,
+def _map_buffer(ndis: Ndis, state: MapRegisters, buffer: NdisBuffer, index: int, write_to_device: bool,
                ) -> tuple[tuple[LogicalAddress, int], ...]:
     """Device addresses of a buffer; pieces out of the device's reach go through bounce pages."""
     block, bus = buffer.view.block, ndis.machine.bus
     reach = 1 << state.bits
     pieces: list[tuple[LogicalAddress, int]] = []
-    bounced: list[tuple[Block, int, Block, int, int]] = []
+    bounced: list[Bounce] = []
     at, left = buffer.view.offset, buffer.length
     while left:
         physical = block.physical + at
         size = min(left, PAGE_SIZE - (physical & (PAGE_SIZE - 1)))
         logical = bus.to_logical(physical)
-        if logical >= 0 and logical + size <= reach:
-            if pieces and pieces[-1][0] + pieces[-1][1] == logical:
-                pieces[-1] = pieces[-1][0], pieces[-1][1] + size
-            else:
-                pieces.append((LogicalAddress(logical), size))
-            block.device_reads |= write_to_device
-            block.device_writes |= not write_to_device
+        if logical < 0 or logical + size > reach:
+            logical = bus.to_logical(_bounce(ndis, state, bounced, block, at, size, write_to_device))
+        if pieces and pieces[-1][0] + pieces[-1][1] == logical:
+            pieces[-1] = pieces[-1][0], pieces[-1][1] + size
         else:
-            page = next(p for p in state.pages if not p.device_reads and not p.device_writes)
-            inset = physical & (PAGE_SIZE - 1)
-            page.device_reads, page.device_writes = write_to_device, not write_to_device
-            if write_to_device:
-                tag = ndis.ram.first_tag(physical, size)
-                ndis.ram.write_tagged(page.physical + inset, ndis.ram.read(physical, size), tag)
-            bounced.append((block, at, page, inset, size))
-            pieces.append((LogicalAddress(bus.to_logical(page.physical + inset)), size))
+            pieces.append((LogicalAddress(logical), size))
         at += size
         left -= size
+    block.was_mapped = True
+    block.device_reads |= write_to_device
+    block.device_writes |= not write_to_device
     state.bounced[index] = bounced
     return tuple(pieces)
+
+
+def _bounce(ndis: Ndis, state: MapRegisters, bounced: list[Bounce], block: Block, at: int, size: int, write_to_device: bool) -> int:
+    """Take a bounce page for one piece, copy it out where the device reads; returns its physical address."""
+    pages = state.bounce
+    if pages is None or not state.free_pages:
+        raise BedError("map registers without bounce pages", "this is a fault of the bed: please report it")
+    page = state.free_pages.pop()
+    inset = page * PAGE_SIZE + (block.physical + at) % PAGE_SIZE
+    pages.device_reads, pages.device_writes = True, True
+    if write_to_device:
+        data = ndis.ram.read(block.physical + at, size)
+        ndis.ram.write_tagged(pages.physical + inset, data, ndis.ram.first_tag(block.physical + at, size))
+    bounced.append(Bounce(block, at, page, inset, size, write_to_device))
+    return pages.physical + inset
 
 
 @routine("NdisMCompleteBufferPhysicalMapping", irql=UP_TO_DISPATCH, irql_rule="mapreg-start-irql", handlers=NOT_SHUTDOWN,
@@ -205,13 +207,16 @@ def complete_buffer_physical_mapping(ndis: Ndis, adapter: Adapter, buffer: NdisB
             subject=("map register", index), bugcheck="0xE6/0x16 under DMA verification")
         return
     block = buffer.view.block
-    for original, at, page, inset, size in state.bounced.pop(index):
-        if page.device_writes:
-            data = ndis.ram.read(page.physical + inset, size)
-            ndis.ram.write_tagged(original.physical + at, data, ndis.ram.first_tag(page.physical + inset, size))
-        page.device_reads = page.device_writes = False
+    for piece in state.bounced.pop(index):
+        if state.bounce is not None and not piece.write_to_device:
+            at = state.bounce.physical + piece.inset
+            data = ndis.ram.read(at, piece.size)
+            ndis.ram.write_tagged(piece.original.physical + piece.offset, data, ndis.ram.first_tag(at, piece.size))
+        state.free_pages.append(piece.page)
     block.device_reads = block.device_writes = False
-    del state.busy[index], state.directions[index]
+    del state.busy[index]
+    if state.bounce is not None and not state.busy:
+        state.bounce.device_reads = state.bounce.device_writes = False
 
 
 # Scatter/gather

@@ -46,8 +46,8 @@ from miniport.status import (
 )
 from miniport.view import View
 
-TX_SLOTS = 8
-RX_SLOTS = 8
+TX_SLOTS = 4
+RX_SLOTS = 4
 BUFFER_BYTES = 2048
 LARGEST_FRAME = 1514
 MM_NON_CACHED = 0
@@ -60,24 +60,23 @@ class Context(AdapterContext):
     registers = Pointer()
     interrupt = Pointer()
     lock = Pointer()
+    # One buffer a slot: first those of the transmit slots, then those of the receive slots.
+    buffers = Pointer()
+    buffers_address = Ulonglong()
     # Transmit: slots from tx_done up to tx_next belong to the card or wait to be reclaimed.
     tx_ring = Pointer()
     tx_ring_address = Ulonglong()
-    tx_buffers = Pointer()
-    tx_buffers_address = Ulonglong()
     tx_packets = Array(Pointer(), TX_SLOTS)
     tx_next = Ulong()
     tx_done = Ulong()
     # Packets that found the ring full, linked through their MiniportReserved.
     queue_head = Pointer()
     queue_tail = Pointer()
-    # Receive: slots from rx_next up to rx_tail belong to the card.
+    # Receive: slots from rx_next up to rx_tail belong to the card; rx_lent has a bit for each slot that a protocol has.
     rx_ring = Pointer()
     rx_ring_address = Ulonglong()
-    rx_buffers = Pointer()
-    rx_buffers_address = Ulonglong()
     rx_packets = Array(Pointer(), RX_SLOTS)
-    rx_lent = Array(Ulong(), RX_SLOTS)
+    rx_lent = Ulong()
     rx_next = Ulong()
     rx_tail = Ulong()
 
@@ -154,7 +153,7 @@ class ReferenceMiniport(Miniport):
         undo.callback(adapter.free_map_registers)
 
         for name, size, count in (("tx_ring", TX_SLOTS * hw.DESCRIPTOR_BYTES, 1), ("rx_ring", RX_SLOTS * hw.DESCRIPTOR_BYTES, 1),
-                                  ("tx_buffers", BUFFER_BYTES, TX_SLOTS), ("rx_buffers", BUFFER_BYTES, RX_SLOTS)):
+                                  ("buffers", BUFFER_BYTES, TX_SLOTS + RX_SLOTS)):
             view, address = self._shared(adapter, limits, size, count, undo)
             if view is None:
                 view, address = self._contiguous(adapter, limits, size, count, undo)
@@ -232,7 +231,7 @@ class ReferenceMiniport(Miniport):
                 return status
             context.rx_packets[slot] = packet
             packet.reserved = slot
-            status, buffer = adapter.allocate_buffer(buffer_pool, context.rx_buffers + slot * BUFFER_BYTES, BUFFER_BYTES)
+            status, buffer = adapter.allocate_buffer(buffer_pool, context.buffers + (TX_SLOTS + slot) * BUFFER_BYTES, BUFFER_BYTES)
             if buffer is None:
                 return status
             adapter.chain_buffer_at_back(packet, buffer)
@@ -264,22 +263,24 @@ class ReferenceMiniport(Miniport):
         return False
 
     def _program(self, adapter: Adapter, context: Context) -> None:
-        """Tell the card where its rings are; every descriptor is written before the engines start."""
-        registers = context.registers
-        context.tx_ring.fill(0, TX_SLOTS * hw.DESCRIPTOR_BYTES)
-        context.rx_ring.fill(0, RX_SLOTS * hw.DESCRIPTOR_BYTES)
+        """Write every descriptor but for its ownership, then tell the card where its rings are. The engines are off."""
+        registers, buffers = context.registers, context.buffers_address
+        context.tx_ring.write(0, b"".join(
+            hw.DESCRIPTOR.pack(buffers + slot * BUFFER_BYTES, 0, 0) for slot in range(TX_SLOTS)))
+        context.rx_ring.write(0, b"".join(
+            hw.DESCRIPTOR.pack(buffers + (TX_SLOTS + slot) * BUFFER_BYTES, BUFFER_BYTES, 0) for slot in range(RX_SLOTS)))
         for base_lo, base_hi, count, address, slots in (
                 (hw.TX_BASE_LO, hw.TX_BASE_HI, hw.TX_COUNT, context.tx_ring_address, TX_SLOTS),
                 (hw.RX_BASE_LO, hw.RX_BASE_HI, hw.RX_COUNT, context.rx_ring_address, RX_SLOTS)):
             adapter.write_register_ulong(registers, base_lo, address & 0xFFFFFFFF)
             adapter.write_register_ulong(registers, base_hi, address >> 32)
             adapter.write_register_ulong(registers, count, slots)
+        self._refill(adapter, context)
 
     def _start(self, adapter: Adapter, context: Context) -> None:
-        """Start both engines, hand over the receive slots, let the card interrupt."""
+        """Start both engines and let the card interrupt."""
         registers = context.registers
         adapter.write_register_ulong(registers, hw.CTRL, hw.CTRL_TX_ENABLE | hw.CTRL_RX_ENABLE | hw.CTRL_PAD)
-        self._refill(adapter, context)
         adapter.write_register_ulong(registers, hw.MASK, hw.ALL_CAUSES)
 
     def _quiet(self, adapter: Adapter, context: Context) -> None:
@@ -319,8 +320,7 @@ class ReferenceMiniport(Miniport):
             adapter.indicate_status_complete()
         if cause & hw.CAUSE_DMA_ERROR:
             adapter.write_error_log_entry(0xC0001389, (cause,))
-        self._receive(adapter, context)
-        self._reclaim(adapter, context)
+        self._serve(adapter, context)
 
     def enable_interrupt(self, adapter: Adapter) -> None:
         """After handle_interrupt: let the card interrupt again."""
@@ -342,9 +342,9 @@ class ReferenceMiniport(Miniport):
         return NDIS_STATUS_PENDING
 
     def _transmit(self, adapter: Adapter, context: Context, packet: Packet) -> None:
-        """Fill the next slot: data, address and length, and only then, in a store of its own, the ownership bit."""
+        """Fill the next slot: data, length and only then, in a store of its own, the ownership bit."""
         slot = context.tx_next
-        data = context.tx_buffers + slot * BUFFER_BYTES
+        data = context.buffers + slot * BUFFER_BYTES
         _, _, buffer, _ = adapter.query_packet(packet)
         length = 0
         while buffer is not None:
@@ -353,31 +353,39 @@ class ReferenceMiniport(Miniport):
                 data.write(length, source.read(0, size))
             length += size
             buffer = adapter.get_next_buffer(buffer)
-        descriptor = context.tx_ring + slot * hw.DESCRIPTOR_BYTES
-        descriptor.write(0, hw.ADDRESS_AND_LENGTH.pack(context.tx_buffers_address + slot * BUFFER_BYTES, length))
-        descriptor.write_ulong(hw.CONTROL, hw.OWN | hw.END)
+        ring, at = context.tx_ring, slot * hw.DESCRIPTOR_BYTES
+        ring.write_ulong(at + hw.BYTES, length)
+        ring.write_ulong(at + hw.CONTROL, hw.OWN | hw.END)
         context.tx_packets[slot] = packet
-        context.tx_next = (slot + 1) % TX_SLOTS
-        adapter.write_register_ulong(context.registers, hw.TX_TAIL, context.tx_next)
+        context.tx_next = slot = (slot + 1) % TX_SLOTS
+        adapter.write_register_ulong(context.registers, hw.TX_TAIL, slot)
 
-    def _reclaim(self, adapter: Adapter, context: Context) -> None:
-        """Complete what the card has sent, then fill the freed slots from the queue. No lock is held in upcalls."""
-        finished: list[tuple[Packet, int]] = []
+    def _serve(self, adapter: Adapter, context: Context) -> None:
+        """Take from both rings what the card has finished, under the lock; tell the protocols without it."""
         adapter.dpr_acquire_spin_lock(context.lock)
-        slot = context.tx_done
-        while slot != context.tx_next:
-            control = (context.tx_ring + slot * hw.DESCRIPTOR_BYTES).read_ulong(hw.CONTROL)
+        sent = self._reclaim(adapter, context)
+        received = self._receive(adapter, context)
+        adapter.dpr_release_spin_lock(context.lock)
+        for packet, status in sent:
+            adapter.send_complete(packet, status)
+        if received:
+            adapter.indicate_receive_packet(received)
+
+    def _reclaim(self, adapter: Adapter, context: Context) -> list[tuple[Packet, int]]:
+        """Packets that were sent, each with its status; the freed slots are filled from the queue."""
+        finished: list[tuple[Packet, int]] = []
+        ring, slot, end = context.tx_ring, context.tx_done, context.tx_next
+        while slot != end:
+            control = ring.read_ulong(slot * hw.DESCRIPTOR_BYTES + hw.CONTROL)
             if control & hw.OWN:
                 break
             finished.append((context.tx_packets[slot], NDIS_STATUS_FAILURE if control & hw.ERROR else NDIS_STATUS_SUCCESS))
-            context.tx_packets[slot] = None
             slot = (slot + 1) % TX_SLOTS
-        context.tx_done = slot
-        while context.queue_head is not None and (context.tx_next + 1) % TX_SLOTS != context.tx_done:
-            self._transmit(adapter, context, self._dequeue(context))
-        adapter.dpr_release_spin_lock(context.lock)
-        for packet, status in finished:
-            adapter.send_complete(packet, status)
+        if finished:
+            context.tx_done = slot
+            while context.queue_head is not None and (context.tx_next + 1) % TX_SLOTS != slot:
+                self._transmit(adapter, context, self._dequeue(context))
+        return finished
 
     def _enqueue(self, context: Context, packet: Packet) -> None:
         packet.reserved = None
@@ -405,40 +413,42 @@ class ReferenceMiniport(Miniport):
 
     # Receiving
 
-    def _receive(self, adapter: Adapter, context: Context) -> None:
-        """Lend every received frame to the protocols."""
-        while True:
-            slot = context.rx_next
-            if slot == context.rx_tail:
-                return
-            control = (context.rx_ring + slot * hw.DESCRIPTOR_BYTES).read_ulong(hw.CONTROL)
+    def _receive(self, adapter: Adapter, context: Context) -> list[Packet]:
+        """Packets that were received, ready to be lent to the protocols."""
+        received: list[Packet] = []
+        ring, slot, end = context.rx_ring, context.rx_next, context.rx_tail
+        lent = context.rx_lent
+        while slot != end:
+            control = ring.read_ulong(slot * hw.DESCRIPTOR_BYTES + hw.CONTROL)
             if control & hw.OWN:
-                return
-            context.rx_next = (slot + 1) % RX_SLOTS
-            if control & hw.ERROR:
-                self._refill(adapter, context)
-                continue
-            packet = context.rx_packets[slot]
-            adapter.adjust_buffer_length(packet.first, control & hw.LENGTH)
-            packet.status = NDIS_STATUS_SUCCESS
-            context.rx_lent[slot] = 1
-            adapter.indicate_receive_packet([packet])
+                break
+            if not control & hw.ERROR:
+                packet = context.rx_packets[slot]
+                adapter.adjust_buffer_length(packet.first, control & hw.LENGTH)
+                packet.status = NDIS_STATUS_SUCCESS
+                received.append(packet)
+                lent |= 1 << slot
+            slot = (slot + 1) % RX_SLOTS
+        if slot != context.rx_next:
+            context.rx_next = slot
+            context.rx_lent = lent
+            self._refill(adapter, context)
+        return received
 
     def return_packet(self, adapter: Adapter, packet: Packet) -> None:
         """A lent packet is back: its slot can go to the card again."""
         context = adapter.context
         adapter.acquire_spin_lock(context.lock)
-        context.rx_lent[packet.reserved] = 0
+        context.rx_lent &= ~(1 << packet.reserved)
         self._refill(adapter, context)
         adapter.release_spin_lock(context.lock)
 
     def _refill(self, adapter: Adapter, context: Context) -> None:
         """Hand free slots to the card, in order, all but one: a full ring would look empty."""
+        ring, lent, stop = context.rx_ring, context.rx_lent, context.rx_next
         slot = before = context.rx_tail
-        while (slot + 1) % RX_SLOTS != context.rx_next and not context.rx_lent[slot]:
-            descriptor = context.rx_ring + slot * hw.DESCRIPTOR_BYTES
-            descriptor.write(0, hw.ADDRESS_AND_LENGTH.pack(context.rx_buffers_address + slot * BUFFER_BYTES, BUFFER_BYTES))
-            descriptor.write_ulong(hw.CONTROL, hw.OWN)
+        while (slot + 1) % RX_SLOTS != stop and not lent >> slot & 1:
+            ring.write_ulong(slot * hw.DESCRIPTOR_BYTES + hw.CONTROL, hw.OWN)
             slot = (slot + 1) % RX_SLOTS
         if slot != before:
             context.rx_tail = slot

@@ -19,8 +19,10 @@ ALL_CAUSES = 0x3F
 FILTER_DIRECTED, FILTER_BROADCAST, FILTER_MULTICAST, FILTER_ALL_MULTICAST, FILTER_PROMISCUOUS = 1, 2, 4, 8, 16
 
 DESCRIPTOR_BYTES = 16
-ADDRESS_AND_LENGTH = struct.Struct("<QI")
-CONTROL = 12
+DESCRIPTOR = struct.Struct("<QII")
+"""Buffer address, length, control."""
+BYTES, CONTROL = 8, 12
+"""Offsets of length and control in a descriptor."""
 OWN, END, ERROR, LENGTH = 1 << 31, 1 << 30, 1 << 29, 0xFFFF
 
 GONE = 0xFFFFFFFF
@@ -47,7 +49,7 @@ class Limits:
         return max(size, self.alignment) if self.boundary else self.alignment
 
     def admit(self, address: int, size: int) -> bool:
-        """True if the card can really use *size* bytes at *address*: the last byte counts."""
+        """True if the card reaches *size* bytes at *address*: the last byte counts. Alignment is asked of rings only, and
+        `unit` gives it."""
         last = address + size - 1
-        return (last < 1 << self.address_bits and address % self.alignment == 0
-                and (not self.boundary or address // self.boundary == last // self.boundary))
+        return last < 1 << self.address_bits and (not self.boundary or address // self.boundary == last // self.boundary)
