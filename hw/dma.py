@@ -119,7 +119,7 @@ class DmaPort:
             pieces = self._effect(logical, length)
             if pieces is not None:
                 self._write_pieces(pieces, logical, data, tag)
-                return True
+                return bool(pieces)
         physical = logical - self._offset
         block = self._cached_block
         if block is None or not block.live or physical < self._cached_start or physical + length > self._cached_end:
@@ -163,6 +163,11 @@ class DmaPort:
                 f"{_frame_name(other)}, and goes out with {_frame_name(tag)}: memory of another frame leaks to the wire",
                 where=self.armed_by, space="logical", span=Span(logical, length), block=block,
                 goes_wrong_at=logical + at - physical)
+
+    def check_reach(self, logical: int, length: int) -> None:
+        """Hold memory that the device walks in pieces, such as a ring, against width and boundary as a whole."""
+        if not self.limits.legal(logical, length):
+            self._effect(logical, length)
 
     # Checks
 
@@ -263,7 +268,8 @@ class DmaPort:
 
     def _stray(self, logical: int, physical: int, length: int, purpose: str, writes: bool) -> None:
         span, verb = Span(logical, length), "writes" if writes else "reads"
-        near = [b for b in self.book.overlapping(physical, length) if b.adapter == self.adapter and b.device_reads]
+        near = [b for b in self.book.overlapping(physical, length)
+                if b.adapter == self.adapter and (b.device_reads or b.device_writes)]
         mine = self.book.find(logical, length)
         if not near and self._offset and mine is not None and mine.adapter == self.adapter:
             rule = rules.PA_IS_LOGICAL if mine.kind is BlockKind.SHARED else rules.CONTIG_PHYSICAL
@@ -326,6 +332,7 @@ class DmaPort:
         return data[:length]
 
     def _write_pieces(self, pieces: list[tuple[int, int]], intended: int, data: bytes, tag: int) -> None:
+        self.flush()  # what left the device before must not land on top of these bytes
         done = 0
         for logical, size in pieces:
             physical = self._bus.to_physical(logical)

@@ -50,12 +50,14 @@ class Processor:
 class Line:
     """One interrupt line: level triggered, shared by any number of devices and service routines."""
 
-    __slots__ = ("asserting", "irql", "on_storm", "services", "vector", "waited")
+    __slots__ = ("asserting", "busy", "irql", "on_storm", "services", "vector", "waited")
 
     def __init__(self, vector: int, irql: int) -> None:
         self.vector = vector
         self.irql = irql
         self.asserting: set[str] = set()
+        self.busy = False
+        """True while a service routine runs on some processor: the interrupt's own spin lock keeps the others out."""
         self.services: list[Callable[[], bool]] = []
         """Service routines in the order of connection; each says whether its device interrupted."""
         self.on_storm: Callable[[Line], None] | None = None
@@ -105,8 +107,9 @@ class Scheduler:
     def assert_line(self, line: Line, device: str) -> None:
         """*device* pulls the line."""
         if device not in line.asserting:
+            if not line.asserting:
+                line.waited = 0
             line.asserting.add(device)
-            line.waited = 0
             self._events.append((self._clock.now, Kind.INTERRUPT, self.current.number, device, True))
         self.attention = True
 
@@ -117,8 +120,8 @@ class Scheduler:
             self._events.append((self._clock.now, Kind.INTERRUPT, self.current.number, device, False))
 
     def queue_dpc(self, call: Callable[[], None]) -> None:
-        """Queue a deferred call on the current processor; a call that is queued there already is not queued twice."""
-        if call not in self.current.dpcs:
+        """Queue a deferred call on the current processor; one that waits on any processor is not queued twice."""
+        if not self.dpc_pending(call):
             self.current.dpcs.append(call)
         self.attention = True
 
@@ -151,7 +154,7 @@ class Scheduler:
             return
         waiting = False
         for line in self.lines.values():
-            if line.asserting and line.services:
+            if line.asserting and line.services and not line.busy:
                 self._offer(line, now)
                 if line.asserting and line.services:
                     waiting = True
@@ -161,9 +164,13 @@ class Scheduler:
                     self._run_dpcs(processor)
                 if processor.dpcs:
                     waiting = True
-        self.attention = waiting or self._asserted()
+        self.attention = waiting or self._left()
 
-    def _asserted(self) -> bool:
+    def _left(self) -> bool:
+        """True if something waits that came while other things were delivered."""
+        for processor in self.processors:
+            if processor.dpcs:
+                return True
         for line in self.lines.values():
             if line.asserting and line.services:
                 return True
@@ -198,6 +205,7 @@ class Scheduler:
         before, irql = self.current, processor.irql
         self.current = processor
         processor.irql = line.irql
+        line.busy = True
         calls = 0
         try:
             while line.asserting and line.services:
@@ -212,6 +220,7 @@ class Scheduler:
                     if service():
                         break
         finally:
+            line.busy = False
             processor.irql = irql
             self.current = before
 

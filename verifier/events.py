@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The event record: one list of plain tuples that feeds log, trace, capture and report.
 
-An event is ``(time_ns, kind, processor, *fields)``; `SCHEMA` names the fields of each kind. The ordinal of an event is
-its place in the record plus `EventRecord.dropped`. Nothing is formatted before somebody reads it.
+An event is ``(time_ns, kind, processor, *fields)``; `SCHEMA` names the fields of each kind. Nothing is formatted before
+somebody reads it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ SCHEMA: dict[Kind, tuple[str, ...]] = {
 }
 
 LIMIT = 1 << 18
-"""Events kept in one world; older ones fall out, and `EventRecord.dropped` counts them."""
+"""Events kept in one world; older ones fall out."""
 
 
 class EventRecord:

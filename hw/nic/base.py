@@ -88,17 +88,17 @@ class Nic(RegisterFile):
             if value is not None and value & slot.reserved:
                 self.machine.findings.report(
                     REGISTER_RESERVED, f"{self.name} {slot.name} (offset 0x{offset:x}): 0x{value:x} sets reserved bits "
-                    f"0x{value & slot.reserved:x}", subject=(self.name, slot.name))
+                    f"0x{value & slot.reserved:x}", subject=((self.name, slot.name),))
             return slot
         verb = "write of" if value is not None else "read of"
         if slot is not None:
             self.machine.findings.report(
                 REGISTER_SIZE, f"{self.name} {slot.name}: {verb} {size} bytes; the register has {slot.width}",
-                subject=(self.name, slot.name))
+                subject=((self.name, slot.name),))
         else:
             self.machine.findings.report(
                 REGISTER_UNKNOWN, f"{self.name}: {verb} {size} bytes at offset 0x{offset:x}, where {self.model} has no "
-                "register", subject=(self.name, offset))
+                "register", subject=((self.name, offset),))
         return None
 
     def flush(self) -> None:

@@ -152,7 +152,7 @@ class ReferenceNic(Nic):
             self._schedule_transmit()
         elif old & _TX_ENABLE and not new & _TX_ENABLE:
             self._stop(self.tx)
-        if new & _RX_ENABLE and not old & _RX_ENABLE:
+        if self.values[_CTRL] & _RX_ENABLE and not old & _RX_ENABLE:  # not if the transmitter failed to start
             self._start(self.rx, "RX")
             self._fetch(self.rx)
         elif old & _RX_ENABLE and not new & _RX_ENABLE:
@@ -220,6 +220,7 @@ class ReferenceNic(Nic):
         self._stop(self.rx)
         self.reset_registers()
         self.tx, self.rx = Ring("transmit"), Ring("receive")
+        self._error_address = 0
         self._resetting = True
         self.set_interrupt(False)
         self.clock.at(RESET_NS, self._reset_done)
@@ -235,24 +236,30 @@ class ReferenceNic(Nic):
         ring.tail = values[_I[f"{prefix}_TAIL"]] if prefix == "RX" else ring.tail
         ring.taken.clear()
         if not 2 <= ring.count <= 256:
+            ring.count = 0
             self._dma_error(ring.base)
             return
+        self.dma.check_reach(ring.base, ring.count * DESCRIPTOR_SIZE)
         ring.physical = self.machine.bus.to_physical(ring.base)
         ring.block = self.dma.book.find(ring.physical, ring.count * DESCRIPTOR_SIZE)
         if ring.block is not None and ring.block.adapter == self.adapter:
             if ring.block.watchers is None:
                 ring.block.watchers = []
-            ring.block.watchers.append(self._store_seen)
+            if self._store_seen not in ring.block.watchers:
+                ring.block.watchers.append(self._store_seen)
 
     def _stop(self, ring: Ring) -> None:
-        if ring.block is not None and ring.block.watchers is not None and self._store_seen in ring.block.watchers:
-            ring.block.watchers.remove(self._store_seen)
-        ring.block = None
+        block, ring.block = ring.block, None
+        shared = block is self.tx.block or block is self.rx.block
+        if block is not None and not shared and block.watchers is not None and self._store_seen in block.watchers:
+            block.watchers.remove(self._store_seen)
         ring.taken.clear()
         ring.taken_at.clear()
 
     def _store_seen(self, physical: int, size: int) -> None:
         """A processor stored into a block that holds a ring: take what was handed over, tell what came too late."""
+        if not self.dma.bus_master or self.dma.parked:
+            return
         for ring in (self.tx, self.rx):
             if ring.block is None:
                 continue
@@ -384,7 +391,7 @@ class ReferenceNic(Nic):
         ring = self.rx
         self._fetch(ring)
         index = ring.head
-        raw = ring.taken.get(index)
+        raw = ring.taken.get(index) if index != ring.fetched else None  # what no doorbell announced is not used yet
         if raw is None or not self.values[_CTRL] & _RX_ENABLE:
             self._count("STAT_MISSED")
             self.lost_for_want_of_descriptors += 1

@@ -81,6 +81,7 @@ class Hash(Register):
 class BaseLow(Register):
     """Ring base, low dword; bits 3:0 are ignored by the card (4.9)."""
     ADDRESS = Field(31, 0)
+    arms = True
 
 
 class BaseHigh(Register):

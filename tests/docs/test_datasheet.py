@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The data sheet of the reference NIC says what the class declarations say: every register, offset, field, bit, mode, reset value."""
+"""The data sheet of the reference NIC says what the declarations say: register, offset, field, bit, mode, reset value."""
 
 from __future__ import annotations
 
@@ -114,4 +114,4 @@ def test_a_register_that_the_page_lacks_is_told(page: str) -> None:
     class More(Registers):
         EXTRA = 0xA0, Extra
 
-    assert differences(page, More)
+    assert "(160, 'EXTRA') is not in the page" in differences(page, More)
