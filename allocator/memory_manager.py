@@ -41,6 +41,7 @@ class MemoryManager:
     """Memory of one world. Frames are borrowed from *frames*, which the world rolls back at its end."""
 
     __slots__ = (
+        "_contiguous",
         "_frames",
         "_machine",
         "_quarantine",
@@ -60,6 +61,7 @@ class MemoryManager:
         self._frames = frames
         self._quarantine: deque[tuple[int, int]] = deque()
         self._quarantined = 0
+        self._contiguous = 0
         self.placement = placement
         self.virtual = VirtualSpace(virtual_base)
         self.bytes_live = 0
@@ -83,7 +85,7 @@ class MemoryManager:
         pages = pages_for(length)
         inset = 0
         if minimal_alignment and self.placement is Placement.HOSTILE:
-            inset = -length & PAGE_MASK & ~(CACHE_LINE - 1)
+            inset = min(-length & PAGE_MASK, highest - length + 1 - (first << PAGE_SHIFT)) & ~(CACHE_LINE - 1)
         physical = (first << PAGE_SHIFT) + inset
         virtual = self.virtual.reserve(pages) + inset
         machine = self._machine
@@ -171,9 +173,9 @@ class MemoryManager:
         if cache_type not in (0, 1, 2):
             report(rules.CACHE_TYPE, f"{routine}: CacheType {cache_type} is reserved", subject=(routine,))
             return None
-        number = 1 + sum(block.kind is BlockKind.CONTIGUOUS for block in self._machine.book.made)
+        self._contiguous += 1
         block = self.allocate(
-            BlockKind.CONTIGUOUS, routine, f"contiguous memory #{number}", length, lowest=lowest, highest=highest,
+            BlockKind.CONTIGUOUS, routine, f"contiguous memory #{self._contiguous}", length, lowest=lowest, highest=highest,
             boundary=boundary, cached=cache_type == CacheType.MM_CACHED, adapter=adapter, device_reads=True,
             device_writes=True)
         if block is not None:

@@ -26,11 +26,9 @@ def find_miniport(name: str | None, nic: str) -> tuple[type[Miniport], Path]:
     text = name if name is not None else REFERENCE[nic]
     if text.endswith((".c", ".h")) or (Path(text).is_dir() and name is not None):
         raise UsageError(f"{text} is no Python miniport", "this version runs Python miniports: FILE.py[:Class] or module:Class")
-    head, colon, class_name = text.rpartition(":") if _has_class(text) else (text, "", "")
-    if head.endswith(".py") or "/" in head or "\\" in head:
-        module = _load_file(Path(head))
-    else:
-        module = _import(head)
+    head, _, class_name = text.rpartition(":") if _has_class(text) else (text, "", "")
+    is_file = head.endswith(".py") or "/" in head or "\\" in head
+    module = _load_file(Path(head)) if is_file else _import(head)
     return _class_of(module, class_name, text), Path(module.__file__ or ".").resolve().parent
 
 

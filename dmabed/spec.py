@@ -189,7 +189,7 @@ def parse_size(text: str) -> int:
     """SIZE: decimal, 0x, or K/M/G/T as powers of 1024; a sign is allowed in front."""
     sign = -1 if text.startswith("-") else 1
     body = text.removeprefix("-")
-    unit = body[-1:].upper() if not body[:2].lower() == "0x" and body[-1:].upper() in ("K", "M", "G", "T") else ""
+    unit = body[-1:].upper() if body[:2].lower() != "0x" and body[-1:].upper() in ("K", "M", "G", "T") else ""
     digits = body[:-1] if unit else body
     if not _SIZE.match(digits):
         raise UsageError(f"{text!r} is no size", "write decimal, 0x…, or a number with K, M, G or T, for instance 16M")

@@ -168,13 +168,9 @@ class Scheduler:
 
     def _left(self) -> bool:
         """True if something waits that came while other things were delivered."""
-        for processor in self.processors:
-            if processor.dpcs:
-                return True
-        for line in self.lines.values():
-            if line.asserting and line.services:
-                return True
-        return False
+        if any(processor.dpcs for processor in self.processors):
+            return True
+        return any(line.asserting and line.services for line in self.lines.values())
 
     def settle(self, until: int = NEVER) -> None:
         """Let the machine run until nothing is due any more, or until virtual time *until*."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hw import dma_rules as rules
+from hw.ram import POISON
 from verifier.address import PAGE_MASK, Span, hex_address
 from verifier.address_book import Block, BlockKind
 from verifier.rule import rule
@@ -39,9 +40,9 @@ class ProcessorPort:
 
     def load(self, block: Block, offset: int, size: int) -> bytes:
         """*size* bytes of *block* from *offset* on. Out of bounds or freed: a finding, and what lies there."""
-        if not block.live or offset < 0 or offset + size > block.size:
-            if not self._wrong(block, offset, size, "read of"):
-                return b"\xa5" * size
+        sound = block.live and offset >= 0 and offset + size <= block.size
+        if not sound and not self._wrong(block, offset, size, "read of"):
+            return bytes((POISON,)) * size
         clock = self._clock
         now = clock.now + LOAD_NS
         if clock.due <= now or now > clock.limit:
@@ -84,9 +85,9 @@ class ProcessorPort:
     def store(self, block: Block, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write *data* into *block* at *offset*."""
         size = len(data)
-        if not block.live or offset < 0 or offset + size > block.size:
-            if not self._wrong(block, offset, size, "write of"):
-                return
+        sound = block.live and offset >= 0 and offset + size <= block.size
+        if not sound and not self._wrong(block, offset, size, "write of"):
+            return
         self._ram.write(block.physical + offset, data)
         self.observe(block, offset, size)
 
@@ -109,8 +110,8 @@ class ProcessorPort:
         else:
             over = f"byte {offset}" if offset < 0 else f"byte 0x{max(offset, block.size):x}"
             self._findings.report(
-                rules.BOUNDS, f"{verb} {size} bytes at offset 0x{offset & 0xFFFFFFFFFFFFFFFF:x} of {block.name}: {over} is outside the 0x{block.size:x} "
-                "bytes that were asked for", space="virtual", span=span, block=block,
+                rules.BOUNDS, f"{verb} {size} bytes at offset {offset:#x} of {block.name}: {over} is outside the "
+                f"0x{block.size:x} bytes that were asked for", space="virtual", span=span, block=block,
                 goes_wrong_at=block.virtual + block.size if offset >= 0 else at)
         first, last = block.virtual & ~PAGE_MASK, (block.virtual + block.size - 1) | PAGE_MASK
         return first <= at and at + size - 1 <= last

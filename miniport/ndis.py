@@ -20,7 +20,7 @@ from verifier.errors import BedError
 from verifier.events import Kind
 from verifier.findings import StopWorld
 from verifier.rule import Rule, declared_rules
-from verifier.where import Where, is_miniport
+from verifier.where import Where, below_ndis, is_miniport, where_of_function
 
 if TYPE_CHECKING:
     from hw.machine import Machine
@@ -123,9 +123,10 @@ class Ndis:
             result = function(self.adapter, *arguments)
             if processor.irql != irql or len(self.held) != held:
                 self._left_badly(handler, function, processor.irql, irql, held)
-        except (StopWorld, WorldEnds, BedError):
+        except (StopWorld, WorldEnds, BedError, KeyboardInterrupt):
             raise
-        except Exception as problem:
+        except BaseException as problem:
+            # SystemExit, too: a handler that leaves the program would else leave it with a clean exit code.
             self._raised(handler, problem)
             raise WorldEnds("crash") from problem
         finally:
@@ -153,7 +154,22 @@ class Ndis:
                 rules.IRQL_RESTORED, f"{METHODS[handler]} was called at {irql_name(expected)} and returned at {irql_name(irql)}",
                 subject=(handler,))
 
-    def _raised(self, handler: int, problem: Exception) -> None:
+    def answer(self, handler: int, function: Callable[..., Any], value: Any, *types: type) -> bool:
+        """True if a handler returned a tuple of *types*; a finding else."""
+        if isinstance(value, tuple) and len(value) == len(types) and all(map(isinstance, value, types)):
+            return True
+        wanted = ", ".join(t.__name__ for t in types)
+        self.findings.report(
+            rules.HANDLER_RESULT, f"{METHODS[handler]} returned {_shown(value)}; it returns ({wanted})",
+            where=where_of_function(function), subject=(handler,))
+        return False
+
+    def _raised(self, handler: int, problem: BaseException) -> None:
+        """A handler raised: the miniport's fault, unless a floor below NDIS broke without being handed nonsense."""
+        innermost = _entries(problem)[-1].tb_frame.f_code
+        if below_ndis(innermost) and not isinstance(problem, TypeError | ValueError | OverflowError):
+            raise BedError(f"{type(problem).__name__} in {innermost.co_qualname}: {problem}",
+                           "this is a fault of the bed: please report it with the miniport") from problem
         where: Where | None = None
         text = "".join(format_exception_only(problem)).strip().replace("\n", " ")
         for entry in _entries(problem):
@@ -214,6 +230,11 @@ def limits_for(windows: str) -> list[tuple[int, int]]:
     if known is None or len(known) != len(TABLE):
         known = _limits[windows] = [irql_limits(row, windows) for row in TABLE.values()]
     return known
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _entries(problem: BaseException) -> list[Any]:

@@ -20,6 +20,7 @@ from miniport.status import (
     NDIS_PACKET_TYPE_BROADCAST,
     NDIS_PACKET_TYPE_DIRECTED,
     NDIS_PACKET_TYPE_PROMISCUOUS,
+    NDIS_STATUS_FAILURE,
     NDIS_STATUS_MEDIA_CONNECT,
     NDIS_STATUS_MEDIA_DISCONNECT,
     NDIS_STATUS_PENDING,
@@ -40,7 +41,7 @@ from miniport.status import (
 )
 from miniport.view import View
 from verifier.address_book import Block, BlockKind
-from verifier.errors import UsageError
+from verifier.errors import NotModelledError, UsageError
 from verifier.where import where_of_function
 
 if TYPE_CHECKING:
@@ -96,21 +97,34 @@ class Protocol:
     def query(self, oid: int, length: int) -> bytes | None:
         """MiniportQueryInformation with a buffer of *length* bytes; None where the miniport refuses."""
         ndis = self._ndis
-        status, data, needed = self._exclusive(Handler.QUERY_INFORMATION, ndis.miniport.query_information, oid, length)
+        function = ndis.miniport.query_information
+        answer = self._exclusive(Handler.QUERY_INFORMATION, function, oid, length)
+        if not ndis.answer(Handler.QUERY_INFORMATION, function, answer, int, bytes, int):
+            return None
+        status, data, _ = answer
+        self._no_pending(oid, status, function)
         if status == NDIS_STATUS_SUCCESS and len(data) > length:
             ndis.findings.report(
                 rules.OID_BUFFER, f"{oid_name(oid)}: {len(data)} bytes written into a buffer of {length}",
-                where=where_of_function(ndis.miniport.query_information), subject=(oid,))
-        return data if status == NDIS_STATUS_SUCCESS else None
+                where=where_of_function(function), subject=(oid,))
+        return bytes(data) if status == NDIS_STATUS_SUCCESS else None
 
-    def set(self, oid: int, data: bytes) -> int:
+    def set(self, oid: int, data: bytes) -> int | None:
         """MiniportSetInformation; returns its status."""
         ndis = self._ndis
-        status, read, needed = self._exclusive(Handler.SET_INFORMATION, ndis.miniport.set_information, oid, data)
+        function = ndis.miniport.set_information
+        answer = self._exclusive(Handler.SET_INFORMATION, function, oid, data)
+        if not ndis.answer(Handler.SET_INFORMATION, function, answer, int, int, int):
+            return None
+        status: int = answer[0]
+        self._no_pending(oid, status, function)
+        return status
+
+    def _no_pending(self, oid: int, status: int, function: Callable[..., Any]) -> None:
         if status == NDIS_STATUS_PENDING:
-            ndis.findings.report(
-                rules.OID_STATUS, f"{oid_name(oid)}: pending requests are not modelled yet by this protocol", subject=(oid,))
-        return int(status)
+            raise NotModelledError(
+                f"{oid_name(oid)}: the miniport left the request pending, and this bed does not model pending requests",
+                "answer requests at once")
 
     # Sending
 
@@ -175,6 +189,11 @@ class Protocol:
         status = self._exclusive(Handler.SEND, ndis.miniport.send, packet, 0, irql=DISPATCH_LEVEL, tag=packet.number)
         if status == NDIS_STATUS_PENDING:
             return
+        if not isinstance(status, int):
+            ndis.findings.report(
+                rules.SEND_STATUS, f"send returned {status!r} for {packet!r}, which is no status",
+                where=where_of_function(ndis.miniport.send), subject=(packet,))
+            status = NDIS_STATUS_FAILURE
         if packet.number not in self.accepted:
             ndis.findings.report(
                 rules.SEND_ONCE, f"send returned {status_name(status)} for {packet!r}, which it had completed already",

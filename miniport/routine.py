@@ -83,8 +83,8 @@ def routine(
                 raise ValueError(f"routine {name}: unknown failure {effect!r}")
         code = function.__code__
         row = Routine(
-            len(TABLE), name, function.__name__, function, code.co_varnames[1 if direct else 2:code.co_argcount], function.__defaults__ or (),
-            irql if isinstance(irql, dict) else {"": irql},
+            len(TABLE), name, function.__name__, function, code.co_varnames[1 if direct else 2:code.co_argcount],
+            function.__defaults__ or (), irql if isinstance(irql, dict) else {"": irql},
             irql_rule if isinstance(irql_rule, dict) else {"": irql_rule}, handlers, handlers_rule, fails, on_failure, c, source,
             event, direct)
         TABLE[name] = row

@@ -135,3 +135,5 @@ RECEIVE_STATUS = rule("receive-status", "set NDIS_STATUS_SUCCESS or NDIS_STATUS_
                       text="The status of an indicated packet is SUCCESS or RESOURCES.")
 FRAME_CHANGED = rule("frame-changed-without-fault", "find the store or the transfer that changed the bytes", symptom=True,
                      text="A frame arrives with the bytes with which it was sent, but for zero padding to 60 bytes.")
+HANDLER_RESULT = rule("handler-result", "return what the handler's documentation says (docs/write-a-miniport.md)",
+                      text="A handler returns values of the documented kind.")

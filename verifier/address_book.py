@@ -28,9 +28,29 @@ class Block:
     spans (one for contiguous memory). A freed block stays known, so that a late access names its killer.
     """
 
-    __slots__ = ("adapter", "cache_type", "cached", "device_reads", "device_writes", "freed_in", "freed_where", "kind", "live",
-                 "logical", "name", "number", "owner", "physical", "routine", "runs", "size", "virtual", "watchers",
-                 "was_mapped", "where")
+    __slots__ = (
+        "adapter",
+        "cache_type",
+        "cached",
+        "device_reads",
+        "device_writes",
+        "freed_in",
+        "freed_where",
+        "kind",
+        "live",
+        "logical",
+        "name",
+        "number",
+        "owner",
+        "physical",
+        "routine",
+        "runs",
+        "size",
+        "virtual",
+        "was_mapped",
+        "watchers",
+        "where",
+    )
 
     def __init__(
         self, kind: BlockKind, name: str, owner: str, physical: int, size: int, *, virtual: int = 0,

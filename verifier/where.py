@@ -17,6 +17,7 @@ Where = tuple[CodeType, int]
 _HOUSE = Path(__file__).resolve().parent.parent
 _BED_FOLDERS = tuple(f"{_HOUSE / name}" + ("\\" if "\\" in str(_HOUSE) else "/") for name in
                      ("dmabed", "miniport", "allocator", "hw", "firmware", "verifier"))
+_BELOW_NDIS = tuple(folder for folder in _BED_FOLDERS if folder[:-1].endswith(("allocator", "hw", "firmware", "verifier")))
 _REFERENCE = str(_HOUSE / "miniport" / "reference")
 _FOREIGN = tuple({sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")})
 
@@ -40,6 +41,11 @@ def is_miniport(code: CodeType) -> bool:
     """True if *code* is the miniport's own."""
     verdict = _is_miniport.get(code)
     return _judge(code) if verdict is None else verdict
+
+
+def below_ndis(code: CodeType) -> bool:
+    """True if *code* belongs to the machine, the allocator or the verifier."""
+    return code.co_filename.startswith(_BELOW_NDIS)
 
 
 class WhereCell:

@@ -54,7 +54,7 @@ _TX_ACTIVE, _RX_ACTIVE = STATUS.TX_ACTIVE.mask, STATUS.RX_ACTIVE.mask
 class Ring:
     """One descriptor ring as the card sees it."""
 
-    __slots__ = ("base", "block", "count", "fetched", "head", "physical", "tail", "taken", "taken_at", "what")
+    __slots__ = ("base", "block", "count", "doorbell", "fetched", "head", "physical", "tail", "taken", "taken_at", "what")
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -62,6 +62,8 @@ class Ring:
         self.count = 0
         self.head = 0
         self.tail = 0
+        self.doorbell: Where | None = None
+        """The line of the last doorbell, or of the start: it lets the card fetch descriptors."""
         self.fetched = 0
         """Index one beyond the last descriptor that a doorbell announced and the card took."""
         self.taken: dict[int, bytes] = {}
@@ -94,6 +96,8 @@ class ReferenceNic(Nic):
         self.rx = Ring("receive")
         self._tx_scheduled = False
         self._received = 0
+        self._unreported = 0
+        """Frames sent since the last transmit cause: one cause tells of up to half a ring (data sheet 6)."""
         self._error_address = 0
         self._limits_value = (
             LIMITS.ADDRESS_BITS.put(limits.address_bits)
@@ -177,12 +181,14 @@ class ReferenceNic(Nic):
     def on_write_TX_TAIL(self, old: int, new: int) -> None:
         """The transmit doorbell."""
         self.tx.tail = new
+        self.tx.doorbell = self.armed_by
         if self.values[_CTRL] & _TX_ENABLE:
             self._schedule_transmit()
 
     def on_write_RX_TAIL(self, old: int, new: int) -> None:
         """The receive doorbell."""
         self.rx.tail = new
+        self.rx.doorbell = self.armed_by
         if self.values[_CTRL] & _RX_ENABLE:
             self._fetch(self.rx)
 
@@ -233,6 +239,7 @@ class ReferenceNic(Nic):
         ring.base = (values[_I[f"{prefix}_BASE_LO"]] & ~15) | values[_I[f"{prefix}_BASE_HI"]] << 32
         ring.count = values[_I[f"{prefix}_COUNT"]]
         ring.head = ring.fetched = 0
+        ring.doorbell = self.armed_by
         ring.tail = values[_I[f"{prefix}_TAIL"]] if prefix == "RX" else ring.tail
         ring.taken.clear()
         if not 2 <= ring.count <= 256:
@@ -296,6 +303,7 @@ class ReferenceNic(Nic):
             return
         while ring.fetched != ring.tail % ring.count:
             end = ring.tail % ring.count if ring.tail % ring.count > ring.fetched else ring.count
+            self.armed_by = ring.doorbell
             at = ring.base + ring.fetched * DESCRIPTOR_SIZE
             burst = self.dma.read(at, (end - ring.fetched) * DESCRIPTOR_SIZE, f"{ring.what} descriptor {ring.fetched}")
             if burst is None:
@@ -349,9 +357,10 @@ class ReferenceNic(Nic):
         if len(pieces) > self.limits.max_segments:
             frame = None
         else:
-            for address, length in pieces:
+            for number, (address, length) in enumerate(pieces):
                 if not length:
                     continue
+                self.armed_by = ring.taken_at[(ring.head + number) % ring.count]
                 data = self.dma.read(address, length, "transmit data")
                 if data is None:
                     self._dma_error(address)
@@ -370,8 +379,12 @@ class ReferenceNic(Nic):
                 return
             ring.head = (ring.head + 1) % ring.count
         self._count("STAT_TX" if good else "STAT_TX_ERRORS")
-        self._cause(CAUSE.TX_DONE.mask if good else CAUSE.TX_DONE.mask | CAUSE.TX_ERROR.mask)
-        if ring.head != ring.tail % ring.count:
+        more = ring.head != ring.tail % ring.count
+        self._unreported += 1
+        if not good or not more or 2 * self._unreported >= ring.count:
+            self._unreported = 0
+            self._cause(CAUSE.TX_DONE.mask if good else CAUSE.TX_DONE.mask | CAUSE.TX_ERROR.mask)
+        if more:
             self._schedule_transmit(BYTE_NS * len(frame or b"") + FETCH_NS)
 
     def _put_on_wire(self, frame: bytes, index: int) -> bool:
@@ -399,6 +412,7 @@ class ReferenceNic(Nic):
             self._cause(CAUSE.RX_NO_DESCRIPTOR.mask)
             return
         del ring.taken[index]
+        self.armed_by = ring.taken_at[index]
         address, size, _ = DESCRIPTOR.unpack(raw)
         control = END | len(frame)
         if len(frame) > size or len(frame) > MAXIMUM_FRAME:
@@ -414,7 +428,8 @@ class ReferenceNic(Nic):
             self._dma_error(at)
             return
         ring.head = (index + 1) % ring.count
-        self._count("STAT_RX")
+        if not control & ERROR:
+            self._count("STAT_RX")
         self._cause(CAUSE.RX_DONE.mask)
 
     def link_changed(self, up: bool) -> None:

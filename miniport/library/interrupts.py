@@ -48,7 +48,9 @@ class Interrupt:
             return True
         before = ndis.nic.interrupting
         answer = ndis.call(Handler.ISR, miniport.isr, irql=self.line.irql)
-        recognized, queue = answer if isinstance(answer, tuple) else (bool(answer), bool(answer))
+        if not ndis.answer(Handler.ISR, miniport.isr, answer, bool, bool):
+            return False
+        recognized, queue = answer
         if recognized and not before:
             ndis.findings.report(
                 rules.INT_NOT_OURS, f"isr says that {ndis.nic.name} interrupted, but it did not pull the line",

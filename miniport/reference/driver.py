@@ -46,7 +46,7 @@ from miniport.status import (
 )
 from miniport.view import View
 
-TX_SLOTS = 4
+TX_SLOTS = 16
 RX_SLOTS = 4
 BUFFER_BYTES = 2048
 LARGEST_FRAME = 1514

@@ -26,7 +26,8 @@ FieldRow = tuple[str, str, str, int]
 def stated(page: str) -> dict[tuple[int, str], tuple[str, list[FieldRow]]]:
     """What the page says of each (offset, register): its section and its rows of fields."""
     registers: dict[tuple[int, str], tuple[str, list[FieldRow]]] = {}
-    section, rows = "", []
+    section = ""
+    rows: list[FieldRow] = []
     for line in page.splitlines():
         if heading := re.match(r"##+ ([0-9.]+)", line):
             section, rows = heading[1], []

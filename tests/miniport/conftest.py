@@ -92,6 +92,12 @@ def broken() -> Callable[[World], list[str]]:
 
 
 @pytest.fixture
+def all_broken() -> Callable[[World], list[str]]:
+    """The ids of the errors of a world, each with its consequences behind it."""
+    return lambda world: [f.rule.id for first in world.machine.findings.errors for f in (first, *first.consequences)]
+
+
+@pytest.fixture
 def told() -> Callable[[World, str], str]:
     """The message of the one finding of a rule, errors, consequences and notices alike."""
 

@@ -261,16 +261,18 @@ def test_every_handler_has_one_bit_and_a_name_that_a_miniport_supplies() -> None
 # Failures
 
 
+NO_HANDLE = {"FAILURE": (s.NDIS_STATUS_FAILURE, None)}
+NO_PACKET = {"RESOURCES": (s.NDIS_STATUS_RESOURCES, None)}
+NO_CLAIM = {"RESOURCE_CONFLICT": (s.NDIS_STATUS_RESOURCE_CONFLICT, None), **NO_PACKET, **NO_HANDLE}
+NO_LIST = {"RESOURCES": (s.NDIS_STATUS_RESOURCES, ()), "FAILURE": (s.NDIS_STATUS_FAILURE, ())}
+NULL: dict[str, Any] = {"null": None}
 FAILURES: dict[str, Any] = {
-    **dict.fromkeys(["NdisAllocateMemory", "NdisAllocateMemoryWithTag", "NdisAllocateBuffer", "NdisOpenConfiguration",
-                     "NdisReadConfiguration", "NdisReadNetworkAddress"], {"FAILURE": (s.NDIS_STATUS_FAILURE, None)}),
-    **dict.fromkeys(["NdisAllocatePacketPool", "NdisAllocatePacket"], {"RESOURCES": (s.NDIS_STATUS_RESOURCES, None)}),
-    **dict.fromkeys(["NdisMMapIoSpace", "NdisMRegisterIoPortRange", "NdisMRegisterInterrupt"], {
-        "RESOURCE_CONFLICT": (s.NDIS_STATUS_RESOURCE_CONFLICT, None), "RESOURCES": (s.NDIS_STATUS_RESOURCES, None),
-        "FAILURE": (s.NDIS_STATUS_FAILURE, None)}),
-    **dict.fromkeys(["NdisMQueryAdapterResources", "NdisMPciAssignResources"], {
-        "RESOURCES": (s.NDIS_STATUS_RESOURCES, ()), "FAILURE": (s.NDIS_STATUS_FAILURE, ())}),
-    **dict.fromkeys(["MmAllocateContiguousMemory", "MmAllocateContiguousMemorySpecifyCache"], {"null": None}),
+    "NdisAllocateMemory": NO_HANDLE, "NdisAllocateMemoryWithTag": NO_HANDLE, "NdisAllocateBuffer": NO_HANDLE,
+    "NdisOpenConfiguration": NO_HANDLE, "NdisReadConfiguration": NO_HANDLE, "NdisReadNetworkAddress": NO_HANDLE,
+    "NdisAllocatePacketPool": NO_PACKET, "NdisAllocatePacket": NO_PACKET,
+    "NdisMMapIoSpace": NO_CLAIM, "NdisMRegisterIoPortRange": NO_CLAIM, "NdisMRegisterInterrupt": NO_CLAIM,
+    "NdisMQueryAdapterResources": NO_LIST, "NdisMPciAssignResources": NO_LIST,
+    "MmAllocateContiguousMemory": NULL, "MmAllocateContiguousMemorySpecifyCache": NULL,
     "NdisMAllocateSharedMemory": {"null": (None, POISON_ADDRESS)},
     "NdisMAllocateMapRegisters": {"RESOURCES": s.NDIS_STATUS_RESOURCES},
     "NdisMInitializeScatterGatherDma": {"RESOURCES": s.NDIS_STATUS_RESOURCES, "NOT_SUPPORTED": s.NDIS_STATUS_NOT_SUPPORTED},

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ends a handler that never returns although no virtual time passes: an endless loop of plain Python.
+
+Virtual time cannot see such a loop, so the host's clock has to. It is the backstop of the command line only; how long the
+host waited stands in no output. A call that waits inside the operating system is not ended.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import TypeVar
+
+from dmabed.world import World
+from miniport import rules
+from miniport.ndis import WorldEnds
+from verifier.events import Kind
+from verifier.findings import StopWorld
+from verifier.where import is_miniport
+
+T = TypeVar("T")
+
+SECONDS = 20.0
+"""How long one handler may run on the host."""
+_LOOKS = 8
+"""How often the watchdog looks within that time."""
+_AGAIN = 0.1
+"""Seconds between attempts to end a handler that catches everything."""
+_MOST_TIMES = 1000
+"""The most often that a finding of a loop without end is counted."""
+
+
+class TimeIsUp(WorldEnds):
+    """Raised inside the handler that does not return."""
+
+    def __init__(self) -> None:
+        super().__init__("hang")
+
+
+class Watchdog:
+    """Watches the calling thread while it lives a world."""
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self.stuck: CodeType | None = None
+        """The function of the miniport that was ended: the innermost one that the bed had called and that did not return."""
+        self._tick = seconds / _LOOKS
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = 0
+
+    def run(self, live: Callable[[], T]) -> T:
+        """*live*'s result. Nothing is raised into this thread any more once *live* has ended."""
+        self._thread = threading.get_ident()
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        try:
+            return live()
+        finally:
+            with self._lock:
+                self._over.set()
+                if self.stuck is not None:
+                    _raise_in(self._thread, None)
+
+    def _watch(self) -> None:
+        seen: list[tuple[FrameType, int]] = []
+        tick = self._tick
+        while not self._over.wait(tick):
+            # Look and raise without a pause between: the handler is still inside when the exception reaches it.
+            with self._lock:
+                entries = _entries(sys._current_frames().get(self._thread))
+                same = [(frame, looks + 1) for (frame, looks), entry in zip(seen, entries, strict=False) if frame is entry]
+                old = [frame for frame, looks in same if looks >= _LOOKS]
+                if old and not self._over.is_set():
+                    self.stuck = self.stuck or old[-1].f_code
+                    _raise_in(self._thread, TimeIsUp)
+                    tick = _AGAIN
+            seen = same + [(entry, 0) for entry in entries[len(same):]]
+
+
+def conclude(world: World, stuck: CodeType) -> None:
+    """Report the handler that was ended, at the line of its definition, and forget what the loop did: how far it came
+    depends on the host."""
+    findings, record = world.machine.findings, world.machine.events.events
+    time_ns = world.machine.clock.now
+    open_entries: list[tuple[int, str]] = []
+    for index, event in enumerate(record):
+        if event[1] == Kind.ENTER:
+            open_entries.append((index, event[3]))
+        elif event[1] == Kind.LEAVE and open_entries:
+            open_entries.pop()
+    entry = next((e for e in reversed(open_entries) if e[1] == stuck.co_name), open_entries[0] if open_entries else None)
+    if entry is None:
+        record.clear()
+    else:
+        time_ns = record[entry[0]][0]
+        while len(record) > entry[0] + 1:
+            record.pop()
+        world.ndis.calls = dict(Counter(event[3] for event in record if event[1] == Kind.ENTER))
+    for finding in (*findings.errors, *findings.notices):
+        finding.times = min(finding.times, _MOST_TIMES)
+    if any(finding.rule is rules.TIME_LIMIT for finding in findings.errors):
+        return
+    before = len(findings.errors)
+    try:
+        findings.report(
+            rules.TIME_LIMIT, f"{stuck.co_name} never returned: it ran on and on and was ended", where=(stuck, 0), subject=("stuck",))
+    except StopWorld:
+        world.outcome = "hang"
+    for finding in findings.errors[before:]:
+        finding.time_ns = time_ns
+
+
+def _entries(frame: FrameType | None) -> list[FrameType]:
+    """The frames of the stack, outermost first, in which the bed's code called the miniport's."""
+    entries = []
+    while frame is not None:
+        caller = frame.f_back
+        if caller is not None and is_miniport(frame.f_code) and not is_miniport(caller.f_code):
+            entries.append(frame)
+        frame = caller
+    return entries[::-1]
+
+
+def _raise_in(thread: int, kind: type[BaseException] | None) -> None:
+    """Raise *kind* in another thread at its next bytecode; None takes back what was not raised yet."""
+    import ctypes
+
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(kind) if kind is not None else None)

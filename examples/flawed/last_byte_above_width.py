@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The width check looks at the first byte of the transmit buffers, not at the last one.
+
+Wrong:    the card drives 26 address bits, but 32 are declared, and only the base of the block is compared with the limit.
+Silicon:  the last buffers begin below 0x04000000 and end above it; the card drops bit 26 and reads from address 0 on.
+Expected: dma-width, with the store that gives a buffer to the card.
+Mend:     declare NDIS_DMA_24BITS, the widest of NDIS's three that the card can drive, or test ``address + length - 1``.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from _base import ADDRESS, BUFFER_BYTES, CONTROL, DESCRIPTOR_BYTES, LARGEST_FRAME, LENGTH, SLOTS, Context, Example
+
+from miniport.adapter import Adapter
+from miniport.packet import Packet
+from miniport.reference import hardware as hw
+from miniport.status import NDIS_DMA_32BITS, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+
+CARD_BITS = 26
+BLOCK_BYTES = SLOTS * BUFFER_BYTES
+
+
+class LastByteAboveWidth(Example):
+    """Checks the base of a block only."""
+
+    machine = {"ram": (1 << CARD_BITS) + 0x2000}
+
+    def claim_dma(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
+        status = adapter.allocate_map_registers(0, NDIS_DMA_32BITS, 1, LARGEST_FRAME)
+        if status == NDIS_STATUS_SUCCESS:
+            undo.callback(adapter.free_map_registers)
+        return status
+
+    def claim_rings(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
+        virtual, address = adapter.allocate_shared_memory(BLOCK_BYTES, False)
+        if virtual is None:
+            return NDIS_STATUS_RESOURCES
+        undo.callback(adapter.free_shared_memory, BLOCK_BYTES, False, virtual, address)
+        if address >= 1 << CARD_BITS:  # FLAW: says nothing of the last byte
+            return NDIS_STATUS_RESOURCES
+        context.tx_buffers, context.tx_buffers_address = virtual, address
+        return super().claim_rings(adapter, context, undo)
+
+    def claim_transmit_buffers(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
+        return NDIS_STATUS_SUCCESS
+
+    def transmit(self, adapter: Adapter, context: Context, packet: Packet) -> None:
+        slot = context.tx_next
+        length = self.copy(adapter, packet, context.tx_buffers + slot * BUFFER_BYTES)
+        descriptor = context.tx_ring + slot * DESCRIPTOR_BYTES
+        descriptor.write_ulonglong(ADDRESS, context.tx_buffers_address + slot * BUFFER_BYTES)
+        descriptor.write_ulong(LENGTH, length)
+        descriptor.write_ulong(CONTROL, hw.OWN | hw.END)
+        context.tx_packets[slot] = packet
+        context.tx_next = (slot + 1) % SLOTS
+        adapter.write_register_ulong(context.registers, hw.TX_TAIL, context.tx_next)  # NAMED HERE
