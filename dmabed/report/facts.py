@@ -215,3 +215,27 @@ def _allocation(entry: Json, result: Json) -> Allocation:
         entry.get("virtual"), entry.get("physical"), logical, reach_ok, boundary_ok,
         None if entry.get("freed_in") is None else clean(entry["freed_in"]),
         None if entry.get("where") is None else clean(entry["where"]))
+
+
+def line_ranges(places: Sequence[str]) -> list[str]:
+    """``file:line`` and ``file:first-last`` places, folded by file: ``driver.py:96, 104-108, 121``."""
+    by_file: dict[str, list[tuple[int, int]]] = {}
+    odd = []
+    for place in places:
+        name, _, numbers = place.rpartition(":")
+        first, _, last = numbers.partition("-")
+        if name and first.isdigit() and (last or first).isdigit():
+            by_file.setdefault(name, []).append((int(first), int(last or first)))
+        else:
+            odd.append(place)
+    folded = []
+    for name, found in by_file.items():
+        runs: list[tuple[int, int]] = []
+        for first_line, last_line in sorted(found):
+            if runs and first_line <= runs[-1][1] + 1:
+                runs[-1] = runs[-1][0], max(runs[-1][1], last_line)
+            else:
+                runs.append((first_line, last_line))
+        spans = [str(low) if low == high else f"{low}-{high}" for low, high in runs]
+        folded.append(f"{name}:{', '.join(spans)}")
+    return folded + odd

@@ -63,8 +63,14 @@ def render(result: Json, sources: Sources | None = None) -> str:
         same=all(a.logical == a.physical for a in allocations),
         frames=facts.frames_text(result), timeline=timeline[:facts.TIMELINE_SHOWN],
         left_out=max(0, len(timeline) - facts.TIMELINE_SHOWN), lanes=_lanes(timeline),
-        missing=result.get("not_exercised") or {}, handlers=result.get("handlers") or (),
+        missing=_missing(result), handlers=result.get("handlers") or (),
         log=result.get("log") or (), corrupted=result.get("corrupted") or (), error=result.get("error"))
+
+
+def _missing(result: Json) -> dict[str, list[str]]:
+    """What was not exercised; lines folded by file."""
+    missing = dict(result.get("not_exercised") or {})
+    return {**missing, "lines": facts.line_ranges(missing["lines"])} if missing.get("lines") else missing
 
 
 def _finding(finding: Json, result: Json, sources: Sources | None, number: int) -> dict[str, Any]:

@@ -198,7 +198,8 @@ def _not_exercised(result: Json, width: int) -> list[Line]:
     out: list[Line] = [[("not seen   ", "head"), (", ".join(parts), "")]]
     for key in ("handlers", "rules", "lines"):
         if missing.get(key):
-            out += _labelled(key, ", ".join(map(clean, missing[key])), width)
+            items = facts.line_ranges(missing[key]) if key == "lines" else missing[key]
+            out += _labelled(key, ", ".join(map(clean, items)), width)
     return out
 
 
