@@ -78,17 +78,22 @@ def traffic(world: World) -> None:
                    where=sent, subject=("frame", number))
             break
         if on_wire[number] not in (frame, padded(frame)):
-            report(rules.FRAME_CHANGED, f"frame {number} went out changed: {describe_difference(padded(frame), on_wire[number])}",
+            report(rules.FRAME_CHANGED, f"frame {number} went out changed: {first_line(describe_difference(padded(frame), on_wire[number]))}",
                    where=sent, subject=("frame", number))
             break
     for number, (frame, got) in enumerate(zip(on_wire, protocol.received_frames, strict=False)):
         if frame != got:
-            report(rules.FRAME_CHANGED, f"received frame {number} was indicated changed: {describe_difference(frame, got)}",
+            report(rules.FRAME_CHANGED, f"received frame {number} was indicated changed: {first_line(describe_difference(frame, got))}",
                    where=served, subject=("receive", number))
             break
     if world.lost:
         report(rules.FRAME_LOST, f"{world.lost} of {len(world.frames)} frames got lost and no fault was injected", where=sent,
                subject=("frames",))
+
+
+def first_line(text: str) -> str:
+    """The sentence before a hexdump."""
+    return text.partition("\n")[0]
 
 
 def count_frames(world: World) -> None:

@@ -23,6 +23,8 @@ _loaded: dict[tuple[str, str], ModuleType] = {}
 
 def find_miniport(name: str | None, nic: str) -> tuple[type[Miniport], Path]:
     """The miniport class and the folder of its source. `UsageError` with the remedy for anything that cannot be used."""
+    if name is None and nic not in REFERENCE:
+        raise UsageError(f"there is no reference miniport of NIC {nic!r}", "name a miniport: FILE.py[:Class] or module:Class")
     text = name if name is not None else REFERENCE[nic]
     if text.endswith((".c", ".h")) or (Path(text).is_dir() and name is not None):
         raise UsageError(f"{text} is no Python miniport", "this version runs Python miniports: FILE.py[:Class] or module:Class")
@@ -90,6 +92,9 @@ def _import(name: str) -> ModuleType:
     except ModuleNotFoundError as problem:
         missing = problem.name or name
         raise UsageError(f"there is no module {missing!r}", "name a module on the path, or a file: FILE.py[:Class]") from None
+    except SystemExit as stop:
+        raise UsageError(f"module {name} ends the program when it is imported (exit {stop.code})",
+                         "put such code under if __name__ == '__main__'") from None
     except Exception as problem:
         raise UsageError(f"module {name} cannot be imported: {_short(problem, None)}", "mend the module") from None
     finally:

@@ -35,8 +35,8 @@ def verdict_of(world: World) -> str:
     return "refused" if world.refused else "clean"
 
 
-def as_json(world: World, spec: WorldSpec | None = None) -> dict[str, Any]:
-    """The result of *world* as plain data."""
+def as_json(world: World, spec: WorldSpec | None = None, *, with_timeline: bool = True) -> dict[str, Any]:
+    """The result of *world* as plain data. The timeline is for reports: `dmabed run --json` leaves it out."""
     spec = spec or world.spec
     ndis_text = f"{world.ndis_version[0]}.{world.ndis_version[1]}"
     line = spec.replay_line(ndis_text)
@@ -58,7 +58,7 @@ def as_json(world: World, spec: WorldSpec | None = None) -> dict[str, Any]:
         "map": address_map(world),
         "faults": {"armed": list(spec.faults), "not_fired": world.not_fired},
         "replay": line,
-        "timeline": timeline(world),
+        **({"timeline": timeline(world)} if with_timeline else {}),
         "log": [*world.ndis.log, *world.ndis.error_log],
     }
     if spec.silicon:
@@ -137,8 +137,10 @@ def _options(world: World, ndis_text: str) -> dict[str, Any]:
     options.update(
         miniport=spec.miniport or "the reference miniport", limits=limits.name, address_bits=limits.address_bits,
         boundary=limits.boundary, ndis=ndis_text, faults=list(spec.faults))
-    if options.pop("ram_ranges") is not None:
-        options["ram"] = sum(size for _, size in spec.ram_ranges or ())
+    if spec.ram_ranges is None:
+        del options["ram_ranges"]
+    else:
+        options["ram"] = sum(size for _, size in spec.ram_ranges)
     options["incoherent"] = False
     return options
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Any
 
 from allocator.frames import Placement
 from hw.inject import Fault, parse_fault
-from hw.limits import DmaKind, DmaLimits, custom, preset
+from hw.limits import PRESETS, DmaKind, DmaLimits, custom, preset
 from hw.memory_layout import ram_ranges
 from hw.nic import MODELS, Nic
 from miniport.routine import TABLE, failure_of
@@ -137,21 +138,21 @@ class WorldSpec:
     def replay_line(self, ndis: str) -> str:
         """The one command that gives this world again, every option spelled out."""
         words = ["dmabed", "replay"]
-        if self.miniport is not None:
+        if self.ram_ranges is not None:  # no option says it
+            words.append(json.dumps({"miniport": self.miniport, "ram_ranges": self.ram_ranges}))
+        elif self.miniport is not None:
             words.append(self.miniport)
         words += ["--nic", self.nic]
-        if self.limits is not None:
-            words += ["--limits", self.limits]
-        if self.address_bits is not None:
-            words += ["--address-bits", str(self.address_bits)]
-        if self.boundary is not None:
-            words += ["--boundary", size_text(self.boundary)]
-        words += ["--ram", size_text(self.ram), "--windows", self.windows, "--ndis", ndis, "--placement", self.placement,
-                  "--processors", str(self.processors)]
-        if self.bus_offset:
-            words += ["--bus-offset", size_text(self.bus_offset)]
+        if self.model().limits_settable:
+            limits = self.dma_limits()
+            words += ["--limits", limits.name] if limits.name in PRESETS else [
+                "--address-bits", str(limits.address_bits), "--boundary", size_text(limits.boundary)]
+        words += ["--ram", size_text(self.ram)] if self.ram_ranges is None else []
+        words += ["--windows", self.windows, "--ndis", ndis, "--placement", self.placement, "--processors", str(self.processors),
+                  "--bus-offset", size_text(self.bus_offset)]
         words += ["--pcap", self.pcap] if self.pcap is not None else ["--frames", str(self.frames)]
         words += ["--life", self.life, "--seed", str(self.seed)]
+        words += ["--silicon"] if self.silicon else ["--stop"] if self.stop else []
         for fault in self.faults:
             words += ["--fault", fault]
         return shlex.join(words)

@@ -125,7 +125,7 @@ def registered_version(spec: WorldSpec, miniport_class: type[Miniport]) -> tuple
 def _construct(miniport_class: type[Miniport]) -> Miniport:
     try:
         return miniport_class()
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         raise UsageError(f"{miniport_class.__name__}() raised {type(problem).__name__}: {problem}",
                          "a miniport is made without arguments; state belongs in its adapter context") from None
 

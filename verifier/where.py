@@ -21,26 +21,26 @@ _BELOW_NDIS = tuple(folder for folder in _BED_FOLDERS if folder[:-1].endswith(("
 _REFERENCE = str(_HOUSE / "miniport" / "reference")
 _FOREIGN = tuple({sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")})
 
-_is_miniport: dict[CodeType, bool] = {}
+_is_miniport: dict[str, bool] = {}
+"""By file name, not by code object: equal functions of different files are equal as code objects."""
 
 
-def _judge(code: CodeType) -> bool:
-    """True if *code* belongs to a miniport and not to the bed, the standard library or an installed package."""
-    name = code.co_filename
+def _judge(name: str) -> bool:
+    """True if the file *name* belongs to a miniport and not to the bed, the standard library or an installed package."""
     if name.startswith("<"):
         verdict = False
     elif name.startswith(_REFERENCE):
         verdict = True
     else:
         verdict = not name.startswith(_BED_FOLDERS) and not name.startswith(_FOREIGN)
-    _is_miniport[code] = verdict
+    _is_miniport[name] = verdict
     return verdict
 
 
 def is_miniport(code: CodeType) -> bool:
     """True if *code* is the miniport's own."""
-    verdict = _is_miniport.get(code)
-    return _judge(code) if verdict is None else verdict
+    verdict = _is_miniport.get(code.co_filename)
+    return _judge(code.co_filename) if verdict is None else verdict
 
 
 def below_ndis(code: CodeType) -> bool:
@@ -65,8 +65,8 @@ class WhereCell:
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             code = frame.f_code
-            verdict = known.get(code)
-            if verdict or (verdict is None and _judge(code)):
+            verdict = known.get(code.co_filename)
+            if verdict or (verdict is None and _judge(code.co_filename)):
                 return code, frame.f_lasti
             frame = frame.f_back
         return None

@@ -63,14 +63,14 @@ def _allocations(result: Json, width: int) -> list[Line]:
     heads = ["#", "length", "cached", "virtual", "physical", *([] if same else ["logical"]),
              "reach", "boundary", "freed"]
     table = [[str(number), f"0x{a.length:x}", _yes(a.cached), _hex(a.virtual), _hex(a.physical),
-              *([] if same else [_hex(a.logical)]), _ok(a.reach_ok, "BEYOND"), _ok(a.boundary_ok, "CROSSES"),
+              *([] if same else [_hex(a.logical)]), _ok(a.reach_ok, "BEYOND"), _ok(a.boundary_ok, "crosses"),
               a.freed_in or NOTHING] for number, a in enumerate(rows, 1)]
     sizes = [max(map(len, column)) for column in zip(heads, *table, strict=True)]
     note = "logical = physical" if same else ""
     out: list[Line] = [[("allocations", "head"), (f"  {note}" if note else "", "dim")]]
     if sum(sizes) + 2 * len(sizes) - 2 <= width:
         for cells in (heads, *table):
-            bad = "BEYOND" in cells or "CROSSES" in cells
+            bad = "BEYOND" in cells
             text = "  ".join(f"{cell:<{size}}" for cell, size in zip(cells, sizes, strict=True))
             out.append([(text, "dim" if cells is heads else "bad" if bad else "")])
         return out + _owners(rows, width)
@@ -92,7 +92,7 @@ def _stacked(number: int, a: Allocation, width: int, same: bool) -> list[Line]:
              f"freed {a.freed_in or NOTHING}", *([a.where] if a.where else [])]
     second = [f"virtual {_hex(a.virtual)}", f"physical {_hex(a.physical)}",
               *([] if same else [f"logical {_hex(a.logical)}"]),
-              f"reach {_ok(a.reach_ok, 'BEYOND')}", f"boundary {_ok(a.boundary_ok, 'CROSSES')}"]
+              f"reach {_ok(a.reach_ok, 'BEYOND')}", f"boundary {_ok(a.boundary_ok, 'crosses')}"]
     return [[(part, "")] for part in facts.beside(first, width, "   ")] + [
         [(f"   {part}", "bad" if bad else "")] for part in facts.beside(second, width - 3)]
 

@@ -149,6 +149,7 @@ def start_buffer_physical_mapping(ndis: Ndis, adapter: Adapter, buffer: NdisBuff
     if buffer.length > state.maximum:
         report(rules.MAPREG_MAX, f"{name}: {buffer.length} bytes; MaximumBufferSize is {state.maximum}",
                subject=("map register", index))
+        return ()
     state.busy[index] = buffer
     return _map_buffer(ndis, state, buffer, index, write_to_device)
 

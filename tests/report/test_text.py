@@ -69,11 +69,11 @@ def test_finding_block_shows_picture_allocation_line_remedy(faulty_run: Run, sou
 
 def test_allocation_beyond_the_reach_and_across_a_boundary_is_marked(faulty_run: Run) -> None:
     rows = [line for line in text.render(faulty_run).splitlines() if line[:3] in ("1  ", "2  ", "3  ")]
-    assert [("BEYOND" in row, "CROSSES" in row) for row in rows] == [(False, False), (False, True), (True, True)]
+    assert [("BEYOND" in row, "crosses" in row) for row in rows] == [(False, False), (False, True), (True, True)]
 
 
 @pytest.mark.parametrize(("length", "reach", "boundary"), [
-    (0xFFF, "ok", "ok"), (0x1000, "ok", "ok"), (0x1001, "BEYOND", "CROSSES")])
+    (0xFFF, "ok", "ok"), (0x1000, "ok", "ok"), (0x1001, "BEYOND", "crosses")])
 def test_last_byte_of_an_allocation_decides_whether_it_fits(clean_run: Run, length: int, reach: str, boundary: str,
                                                             ) -> None:
     first = {**clean_run["allocations"][0], "physical": 0x03FFF000, "logical": 0x03FFF000, "length": length}

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``dmabed``: options, help, exit codes, and errors as one message. What the commands do is in `dmabed.commands`.
+
+Exit codes: 0 clean or unchecked; 1 not clean; 2 usage or bad input; 3 the bed failed; 130 interrupted. Nothing but click is
+imported before the line is understood.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from dmabed import SiblingShadowed, __version__, check_siblings
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from dmabed.commands import Answer
+
+NOT_CLEAN, USAGE, FAILED, INTERRUPTED = 1, 2, 3, 130
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _LineError(click.UsageError):
+    """A line that cannot be understood, with a remedy of our own."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class _Interrupted(click.ClickException):
+    exit_code = INTERRUPTED
+
+
+class _Commands(click.Group):
+    """A group whose every error is one message, or one JSON object where ``--json`` stands on the line."""
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, complete_var: str | None = None,
+             standalone_mode: bool = True, windows_expand_args: bool = True, **extra: Any) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+        try:
+            code = super().main(args, prog_name or "dmabed", complete_var, False, windows_expand_args, **extra)
+        except Exception as problem:
+            code = _fail(problem, "--json" in words)
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            check_siblings()
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _Interrupted("interrupted") from None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in self.commands and not name.startswith("-"):
+            near = get_close_matches(name, self.commands, 1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise _LineError(f"there is no command {name!r}", f"{hint}known: {', '.join(self.commands)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}, epilog="""
+\b
+Examples:
+  dmabed run                          the reference miniport's whole life
+  dmabed run mynic.py                 your miniport, on the reference NIC
+  dmabed run mynic.py --address-bits 24 --report out
+  dmabed run mynic.py --json | jq .verdict
+  dmabed map mynic.py                 where its memory lies
+\b
+Exit codes: 0 clean; 1 findings, refused or not proven; 2 usage or bad input; 3 the bed failed.
+Shell completion (bash; zsh and fish alike): eval "$(_DMABED_COMPLETE=bash_source dmabed)"
+""")
+@click.version_option(__version__, prog_name="dmabed", message="%(prog)s %(version)s", help="Show the version and exit.")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """A test bed for Windows NDIS 5 network miniports that do DMA.
+
+    A miniport is the part of a network driver that knows the card. dmabed runs yours against a modelled card over emulated
+    memory: no Windows, no virtual machine, no hardware. It gives every block the worst place that is still legal, checks every
+    call and every transfer against the documented rules, and says for each rule that is broken where in your source, why, and
+    with which command you see it again.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(USAGE)
+
+
+def _names(*where: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Shell completion from the keys of a table, imported when a shell asks: the module's name, then the table's."""
+
+    def complete(ctx: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+        from importlib import import_module
+
+        from click.shell_completion import CompletionItem
+
+        known = getattr(import_module(where[0]), where[1])
+        return [CompletionItem(str(name)) for name in known if str(name).startswith(begun)]
+
+    return complete
+
+
+_WORLD = (
+    click.option("--nic", metavar="NAME", shell_complete=_names("hw.nic", "MODELS"), help="The card; dmabed nics lists them. [reference]"),
+    click.option("--limits", metavar="PRESET", shell_complete=_names("hw.limits", "PRESETS"),
+                 help="DMA limits of a known device, on the reference NIC."),
+    click.option("--address-bits", metavar="N", help="How many address bits the reference NIC has, 1 to 64. [26]"),
+    click.option("--boundary", metavar="SIZE", help="What its transfers cannot cross: a power of two, or 0. [16M]"),
+    click.option("--ram", metavar="SIZE", help="Memory of the machine, 2M to 1T. [256M]"),
+    click.option("--windows", metavar="VERSION", shell_complete=_names("miniport.versions", "WINDOWS"),
+                 help="nt4, 2000, xp, xp-sp1, 2003, vista, 2008 or 7. [2003]"),
+    click.option("--ndis", metavar="VERSION", help="4.0, 5.0 or 5.1. [as the miniport registers]"),
+    click.option("--placement", metavar="POLICY", shell_complete=_names("allocator.frames", "Placement"),
+                 help="Where blocks go: low, high, random or hostile, the worst legal place. [hostile]"),
+    click.option("--processors", metavar="N", help="1 to 8. [2]"),
+    click.option("--bus-offset", metavar="SIZE", help="Device address minus physical address, whole pages. [0]"),
+    click.option("--frames", metavar="N", help="Frames to send; the wire returns each. [8]"),
+    click.option("--pcap", metavar="FILE", help="Send the frames of a pcap or pcapng file instead."),
+    click.option("--life", metavar="END", shell_complete=_names("dmabed.spec", "LIVES"),
+                 help="How it ends: halt, power-off, bug-check or surprise. [halt]"),
+    click.option("--seed", metavar="N", help="Decides contents and the order of events. [1]"),
+    click.option("--silicon", is_flag=True, help="Switch the checks off and see what the hardware would do."),
+    click.option("--stop", is_flag=True, help="Stop at the first finding."),
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+_REPORT = click.option("--report", metavar="DIR", help="Write DIR/index.html, a report with pictures.")
+_CAPTURE = click.option("--capture", metavar="FILE", help="Write all frames to a pcapng file.")
+
+
+def _with(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, in the order in which the help shows them."""
+
+    def decorate(function: F) -> F:
+        for one in reversed(options):
+            function = one(function)
+        return function
+
+    return decorate
+
+
+@main.command(epilog="SIZE: decimal, 0x…, or a number with K, M, G or T (powers of 1024).")
+@click.argument("miniport", required=False)
+@_with(*_WORLD, _JSON, _REPORT, _CAPTURE)
+def run(as_json: bool, report: str | None, capture: str | None, **given: Any) -> int:
+    """Run one life of a miniport and say which rules it breaks.
+
+    MINIPORT is FILE.py, FILE.py:Class or module:Class; without it the reference miniport of the NIC runs.
+    """
+    from dmabed import commands
+
+    return _say(commands.run(_given(given), report=_path(report), capture=_path(capture), debug=_debug(as_json)), as_json)
+
+
+@main.command(epilog="SIZE: decimal, 0x…, or a number with K, M, G or T (powers of 1024).")
+@click.argument("world", metavar="[MINIPORT|FILE.json]", required=False)
+@_with(*_WORLD, click.option("--fault", "faults", metavar="POINT[=EFFECT]", multiple=True,
+                             help="Inject a fault, for instance NdisMAllocateSharedMemory#2. May be repeated."),
+       _JSON, _REPORT, _CAPTURE)
+def replay(world: str | None, as_json: bool, report: str | None, capture: str | None, **given: Any) -> int:
+    """Run a world again: every finding prints the line to type.
+
+    FILE.json is what dmabed run --json printed, or the options of a world as JSON; options on the line win over it.
+    """
+    from dmabed import commands
+    from dmabed.options import is_data
+
+    line, data = _given(given), None
+    if world is not None and is_data(world):
+        data = world
+    elif world is not None:
+        line["miniport"] = world
+    return _say(commands.run(line, data=data, report=_path(report), capture=_path(capture), debug=_debug(as_json)), as_json)
+
+
+@main.command()
+@_with(_JSON)
+def nics(as_json: bool) -> int:
+    """List the network cards that are modelled, with their DMA limits."""
+    from dmabed import commands
+
+    return _say(commands.nics(), as_json)
+
+
+@main.command("map", epilog="SIZE: decimal, 0x…, or a number with K, M, G or T (powers of 1024).")
+@click.argument("miniport", required=False)
+@_with(*_WORLD, _JSON)
+def map_(as_json: bool, **given: Any) -> int:
+    """Show the address map at the end of initialize: memory, holes, what the card reaches, blocks.
+
+    No frame is sent; of the options of run those that shape machine and miniport have an effect.
+    """
+    from dmabed import commands
+
+    return _say(commands.memory_map(_given(given), debug=_debug(as_json)), as_json)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """The options that stand on the line."""
+    return {name: value for name, value in values.items() if value not in (None, False, ())}
+
+
+def _path(name: str | None) -> Path | None:
+    if name == "":
+        raise _LineError("an empty name stands where a file or folder is asked for", "give a name")
+    return Path(name) if name is not None else None
+
+
+def _debug(as_json: bool) -> bool:
+    from dmabed.commands import debugging
+
+    return debugging() and not as_json
+
+
+def _say(answer: Answer, as_json: bool) -> int:
+    """Print the answer; returns its exit code."""
+    from dmabed.output import json_text, write_out
+
+    if as_json:
+        write_out(json_text(answer.data))
+        return answer.code
+    width, colour = 80, False
+    if sys.stdout is not None and sys.stdout.isatty():
+        from shutil import get_terminal_size
+
+        width = get_terminal_size().columns
+        colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    write_out(answer.text(width, colour))
+    return answer.code
+
+
+def _fail(problem: Exception, as_json: bool) -> int:
+    """Say what went wrong; returns the exit code."""
+    kind, message, remedy, code = _described(problem)
+    if code == FAILED and os.environ.get("DMABED_DEBUG", "") not in ("", "0"):
+        import traceback
+
+        traceback.print_exception(problem)
+    if as_json:
+        import json
+
+        text = json.dumps({"schema": 1, "verdict": "error", "error": {"kind": kind, "message": message, "remedy": remedy}}, indent=2)
+        click.echo(text)
+    else:
+        lines = [f"error: {message}"] if code != INTERRUPTED else [message]
+        click.echo("\n".join([*lines, *([f"remedy: {remedy}"] if remedy else [])]), err=True)
+    return code
+
+
+def _described(problem: Exception) -> tuple[str, str, str, int]:
+    """Kind, message, remedy and exit code of an error."""
+    if isinstance(problem, _Interrupted | click.Abort):
+        return "interrupted", "interrupted", "", INTERRUPTED
+    if isinstance(problem, click.ClickException):
+        return "usage", *_of_click(problem), USAGE
+    if isinstance(problem, SiblingShadowed):
+        return "bed", problem.message, problem.remedy, FAILED
+    from verifier import errors
+
+    if isinstance(problem, errors.UsageError):
+        return problem.kind, _one_line(problem.message), _one_line(problem.remedy), USAGE
+    if isinstance(problem, errors.NotModelledError):
+        return problem.kind, _one_line(problem.message), _one_line(problem.remedy), FAILED
+    if isinstance(problem, errors.BedError):
+        return problem.kind, f"the bed failed: {_one_line(problem.message)}", _one_line(problem.remedy or _REPORT_IT), FAILED
+    return "bed", _one_line(f"the bed failed: {type(problem).__name__}: {problem}"), _REPORT_IT, FAILED
+
+
+_REPORT_IT = "please report this with the line that you typed; with DMABED_DEBUG=1 in the environment it shows a traceback"
+
+
+def _of_click(problem: click.ClickException) -> tuple[str, str]:
+    """Message and remedy of an error that click found, in our form."""
+    context = getattr(problem, "ctx", None)
+    path = context.command_path if context is not None else "dmabed"
+    remedy = getattr(problem, "remedy", f"{path} --help lists what there is")
+    if isinstance(problem, click.NoSuchOption):
+        name = problem.option_name
+        options = [one for parameter in context.command.params for one in parameter.opts] if context is not None else []
+        near = get_close_matches(name, options, 1)
+        if near:
+            remedy = f"did you mean {near[0]}? {remedy}"
+        elif context is not None and context.parent is None:
+            remedy = f"options stand behind the command, as in dmabed run {name}; {remedy}"
+        return f"no such option {name}", remedy
+    message = problem.format_message().strip().rstrip(".")
+    return _one_line(message[:1].lower() + message[1:]), remedy
+
+
+def _one_line(text: str) -> str:
+    """*text* on one line, with nothing in it that a terminal would obey."""
+    return "".join(c if c.isprintable() else " " if c in "\n\t" else ascii(c)[1:-1] for c in text)

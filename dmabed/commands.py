@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands do. Each takes what stands on the line and returns an `Answer`; `dmabed.cli` prints it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dmabed.load import find_miniport
+from dmabed.options import checked, exclusive, machine_of, over, portable, read_data
+from dmabed.output import Printed, check_writable
+from dmabed.report import facts
+from dmabed.result import SCHEMA_VERSION, address_map, as_json, nic_json, sources, verdict_of
+from dmabed.spec import WorldSpec
+from dmabed.watchdog import SECONDS, Watchdog, conclude
+from dmabed.world import World, run_world
+from hw.capture import read_frames
+from hw.nic import MODELS
+from miniport.miniport import Miniport
+from verifier.errors import UsageError
+
+LINES_UP_TO = 5000
+"""Frames up to which the lines of the miniport are traced; beyond it the trace costs more than it tells."""
+GOOD = ("clean", "unchecked")
+"""Verdicts that exit with 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command has to say: its exit code, the JSON object, and the same for people (from width and colour)."""
+
+    code: int
+    data: Mapping[str, Any]
+    text: Callable[[int, bool], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One world to live, with all that was asked for it."""
+
+    spec: WorldSpec
+    miniport: type[Miniport]
+    folder: Path
+    frames: list[bytes] | None
+    """The frames of a capture file, where one was named."""
+
+
+def run(line: Mapping[str, Any], *, data: str | None = None, report: Path | None = None, capture: Path | None = None,
+        debug: bool = False, seconds: float = SECONDS) -> Answer:
+    """Live one world. *line* holds the options on the line by the name of their `WorldSpec` field; *data* is the JSON, or the
+    file of it, that is replayed. *report* is a folder, *capture* a file. *debug*: the miniport keeps stdout, and nothing ends
+    its endless loops. A handler may take *seconds* on the host."""
+    printed = Printed()
+    case = _case(line, data, printed, debug)
+    if report is not None:
+        check_writable(report, "--report", directory=True)
+    if capture is not None:
+        check_writable(capture, "--capture", directory=False)
+    count = case.spec.frames if case.frames is None else len(case.frames)
+    world = _live(case, printed, debug, seconds, capture=capture is not None, trace_lines=count <= LINES_UP_TO)
+    result = as_json(world, with_timeline=report is not None)
+    found = sources(world)
+    written = ""
+    if report is not None:
+        from dmabed.report.html import write_report
+
+        written += f"report   {facts.clean(write_report(result, report, found))}\n"
+        del result["timeline"]
+    if capture is not None and world.capture is not None:
+        world.capture.save(capture)
+        written += f"capture  {facts.clean(capture)}\n"
+
+    def text(width: int, colour: bool) -> str:
+        from dmabed.report.text import render
+
+        return render(result, width=width, colour=colour, sources=found) + written
+
+    return Answer(0 if result["verdict"] in GOOD else 1, result, text)
+
+
+def memory_map(line: Mapping[str, Any], *, debug: bool = False, seconds: float = SECONDS) -> Answer:
+    """The address map at the end of initialize. The life goes on without a frame; findings make the exit code 1."""
+    printed = Printed()
+    case = _case(line, None, printed, debug)
+    case = replace(case, spec=replace(case.spec, frames=0, pcap=None), frames=[])
+    world = _live(case, printed, debug, seconds)
+    result = as_json(world, with_timeline=False)
+
+    def text(width: int, colour: bool) -> str:
+        from dmabed.report import finding_picture, memory_map
+
+        width = max(width, memory_map.LEAST_WIDTH)
+        options = case.spec.miniport or "the reference miniport"
+        rows = memory_map.lines(memory_map.build(result["map"], finding_picture.map_faults(result)), width)
+        verdict = facts.verdict_line(result)
+        more = "" if result["verdict"] in GOOD else "; dmabed run with the same options shows why"
+        return "\n".join([f"{facts.clean(options)} on NIC {case.spec.nic}, at the end of initialize", "", *rows, "",
+                          f"verdict  {verdict}{more}", ""])
+
+    return Answer(0 if verdict_of(world) in GOOD else 1, address_map(world), text)
+
+
+def nics() -> Answer:
+    """The NICs that are modelled."""
+    data = {"schema": SCHEMA_VERSION, "nics": [nic_json(model) for model in MODELS.values()]}
+
+    def text(width: int, colour: bool) -> str:
+        rows = [("name", "bus", "address bits", "boundary", "limits", "")]
+        for model in MODELS.values():
+            limits = model.default_limits
+            rows.append((model.model, model.bus_kind, str(limits.address_bits),
+                         facts.size_text(limits.boundary) if limits.boundary else facts.NOTHING,
+                         "settable" if model.limits_settable else "fixed", model.description))
+        sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = []
+        for *cells, description in rows:
+            lines.append("  ".join(f"{cell:<{size}}" for cell, size in zip(cells, sizes, strict=False)).rstrip())
+            lines += facts.beside([f"   {description}"], width) if description else []
+        return "\n".join([*lines, ""])
+
+    return Answer(0, data, text)
+
+
+def _case(line: Mapping[str, Any], data: str | None, printed: Printed, debug: bool) -> Case:
+    """Put the layers together, load the miniport, check everything that can be checked without a machine."""
+    asked = checked(line, "the line")
+    exclusive(asked, "the line")
+    for name in ("miniport", "pcap"):
+        if asked.get(name) is not None:
+            asked[name] = portable(asked[name])
+    file = read_data(data) if data is not None else {}
+    named = over(file, asked)
+    name, nic = named.get("miniport"), named.get("nic", WorldSpec().nic)
+    WorldSpec(nic=nic).model()
+    with _code_of_miniport(printed, debug):
+        miniport, folder = find_miniport(name, nic)
+    spec = replace(WorldSpec(), **over(over(machine_of(miniport, folder), file), asked))
+    spec.check()
+    return Case(spec, miniport, folder, read_frames(Path(spec.pcap)) if spec.pcap is not None else None)
+
+
+def _live(case: Case, printed: Printed, debug: bool, seconds: float, *, capture: bool = False, trace_lines: bool = False) -> World:
+    def live() -> World:
+        return run_world(case.spec, case.miniport, case.folder, capture=capture, trace_lines=trace_lines, frames=case.frames)
+
+    dog = Watchdog(seconds)
+    with _code_of_miniport(printed, debug):
+        world = live() if debug else dog.run(live)
+    if dog.stuck is not None and world.outcome == "hang":
+        conclude(world, dog.stuck)
+    world.ndis.log.extend(printed.lines())
+    return world
+
+
+@contextmanager
+def _code_of_miniport(printed: Printed, debug: bool) -> Iterator[None]:
+    """Inside runs code that we did not write: it may print, and it may try to end the program."""
+    try:
+        with nullcontext() if debug else printed.taking():
+            yield
+    except SystemExit as stop:
+        raise UsageError(f"the miniport ends the program (exit {stop.code})", "take sys.exit out of it") from None
+
+
+def debugging() -> bool:
+    """True if the environment sets DMABED_DEBUG: tracebacks are shown, a debugger can be used inside a miniport."""
+    return os.environ.get("DMABED_DEBUG", "") not in ("", "0")
