@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 _SIBLINGS = ("verifier", "firmware", "hw", "allocator", "miniport")
 
 
-class SiblingShadowed(ImportError):
+class SiblingShadowedError(ImportError):
     """A folder of the user's hides one of the bed's packages. No `BedError`: that class may be what is hidden."""
 
     def __init__(self, message: str, remedy: str) -> None:
@@ -25,7 +25,7 @@ class SiblingShadowed(ImportError):
 
 
 def check_siblings() -> None:
-    """`SiblingShadowed` with the remedy if a folder of the user's shadows one of the bed's packages. The command line and the
+    """`SiblingShadowedError` with the remedy if a folder of the user's shadows one of the bed's packages. The command line and the
     pytest plugin call it before they import anything else; importing `dmabed` itself never fails."""
     house = Path(__file__).resolve().parent.parent
     for name in _SIBLINGS:
@@ -33,6 +33,6 @@ def check_siblings() -> None:
         origin = Path(spec.origin).resolve() if spec is not None and spec.origin is not None else None
         if origin is None or origin.parent.parent != house:
             found = origin.parent if origin is not None else "a folder without __init__.py"
-            raise SiblingShadowed(
+            raise SiblingShadowedError(
                 f"the package {name!r} of dmabed is shadowed by {found}",
                 f"run from another folder, or rename your {name}/ folder: dmabed needs its own beside dmabed/")

@@ -13,21 +13,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import fields, replace
-from difflib import get_close_matches
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dmabed.load import find_miniport
+from dmabed.options import checked, exclusive, machine_of, over
 from dmabed.result import as_json
-from dmabed.spec import WorldSpec, checked_fault, parse_size
+from dmabed.spec import WorldSpec, checked_fault
 from dmabed.world import World, run_world
 from hw.inject import parse_fault
 from miniport.miniport import Miniport
-from verifier.errors import UsageError
-
-_SIZES = frozenset({"boundary", "ram", "bus_offset"})
-_NOT_IN_MACHINE = frozenset({"miniport", "faults", "ram_ranges"})
 
 
 class Bed:
@@ -65,21 +61,7 @@ class Bed:
 
 def spec_with(miniport: type[Miniport], options: Mapping[str, Any], base: WorldSpec) -> WorldSpec:
     """*base* with what the miniport needs of its machine, and on top of it *options*. Unknown names are a `UsageError`."""
-    machine = dict(miniport.machine)
-    given = {key: value for key, value in options.items() if value is not None}
-    if "limits" in given:
-        machine = {key: value for key, value in machine.items() if key not in ("address_bits", "boundary")}
-    if "address_bits" in given or "boundary" in given:
-        machine.pop("limits", None)
-    known = {f.name for f in fields(WorldSpec)} - _NOT_IN_MACHINE
-    values: dict[str, Any] = {}
-    for where, source in ((f"{miniport.__name__}.machine", machine), ("the options", given)):
-        for key, value in source.items():
-            if key not in known and not (where == "the options" and key in _NOT_IN_MACHINE):
-                near = get_close_matches(key, known, 1)
-                hint = f"did you mean {near[0]}? " if near else ""
-                raise UsageError(f"{where}: there is no option {key!r}", f"{hint}known: {', '.join(sorted(known))}")
-            values[key] = parse_size(value) if key in _SIZES and isinstance(value, str) else value
-    if values.get("pcap") is not None:
-        values["pcap"] = str(values["pcap"])
-    return replace(base, **values)
+    given = {key: str(value) if isinstance(value, Path) else value for key, value in options.items() if value is not None}
+    layer = checked(given)
+    exclusive(layer)
+    return replace(base, **over(machine_of(miniport, Path(inspect.getfile(miniport)).resolve().parent), layer))

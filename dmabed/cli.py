@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dmabed import SiblingShadowed, __version__, check_siblings
+from dmabed import SiblingShadowedError, __version__, check_siblings
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -43,10 +43,10 @@ class _Commands(click.Group):
     """A group whose every error is one message, or one JSON object where ``--json`` stands on the line."""
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, complete_var: str | None = None,
-             standalone_mode: bool = True, windows_expand_args: bool = True, **extra: Any) -> Any:
+             standalone_mode: bool = True, **extra: Any) -> Any:
         words = list(sys.argv[1:] if args is None else args)
         try:
-            code = super().main(args, prog_name or "dmabed", complete_var, False, windows_expand_args, **extra)
+            code = super().main(args, prog_name or "dmabed", complete_var, standalone_mode=False, **extra)
         except Exception as problem:
             code = _fail(problem, "--json" in words)
         if standalone_mode:
@@ -262,7 +262,7 @@ def _described(problem: Exception) -> tuple[str, str, str, int]:
         return "interrupted", "interrupted", "", INTERRUPTED
     if isinstance(problem, click.ClickException):
         return "usage", *_of_click(problem), USAGE
-    if isinstance(problem, SiblingShadowed):
+    if isinstance(problem, SiblingShadowedError):
         return "bed", problem.message, problem.remedy, FAILED
     from verifier import errors
 
@@ -286,7 +286,7 @@ def _of_click(problem: click.ClickException) -> tuple[str, str]:
     if isinstance(problem, click.NoSuchOption):
         name = problem.option_name
         options = [one for parameter in context.command.params for one in parameter.opts] if context is not None else []
-        near = get_close_matches(name, options, 1)
+        near = get_close_matches(name, options, 1, 0.75)
         if near:
             remedy = f"did you mean {near[0]}? {remedy}"
         elif context is not None and context.parent is None:

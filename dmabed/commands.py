@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from dmabed.load import find_miniport
@@ -119,7 +120,7 @@ def nics() -> Answer:
         lines = []
         for *cells, description in rows:
             lines.append("  ".join(f"{cell:<{size}}" for cell, size in zip(cells, sizes, strict=False)).rstrip())
-            lines += facts.beside([f"   {description}"], width) if description else []
+            lines += wrap(description, width, initial_indent="   ", subsequent_indent="   ")
         return "\n".join([*lines, ""])
 
     return Answer(0, data, text)
@@ -127,11 +128,9 @@ def nics() -> Answer:
 
 def _case(line: Mapping[str, Any], data: str | None, printed: Printed, debug: bool) -> Case:
     """Put the layers together, load the miniport, check everything that can be checked without a machine."""
-    asked = checked(line, "the line")
-    exclusive(asked, "the line")
-    for name in ("miniport", "pcap"):
-        if asked.get(name) is not None:
-            asked[name] = portable(asked[name])
+    asked = checked(line)
+    exclusive(asked)
+    asked.update({key: portable(asked[key]) for key in ("miniport", "pcap") if asked.get(key) is not None})
     file = read_data(data) if data is not None else {}
     named = over(file, asked)
     name, nic = named.get("miniport"), named.get("nic", WorldSpec().nic)

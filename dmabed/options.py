@@ -57,14 +57,15 @@ def over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Layer:
     return result
 
 
-def checked(given: Mapping[str, Any], source: str, known: tuple[str, ...] = _KNOWN) -> Layer:
-    """*given* with every value of the type of its option: sizes and numbers may be text. `UsageError` names *source*."""
+def checked(given: Mapping[str, Any], source: str = "", known: tuple[str, ...] = _KNOWN) -> Layer:
+    """*given* with every value of the type of its option: sizes and numbers may be text. `UsageError` names the option, and
+    *source* where it is not the line."""
     layer = {}
     for name, value in given.items():
         if name not in known:
             near = get_close_matches(str(name), known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise UsageError(f"{source}: there is no option {name!r}", f"{hint}known: {', '.join(known)}")
+            raise UsageError(f"{_at(source)}there is no option {name!r}", f"{hint}known: {', '.join(known)}")
         layer[name] = _value(name, value, source)
     return layer
 
@@ -82,11 +83,11 @@ def machine_of(miniport: type[Miniport], folder: Path) -> Layer:
     return layer
 
 
-def exclusive(layer: Layer, source: str) -> None:
+def exclusive(layer: Layer, source: str = "") -> None:
     """`UsageError` if one layer names two options that exclude each other."""
     for one, other in (("frames", "pcap"), ("silicon", "stop"), ("limits", "address_bits"), ("limits", "boundary")):
         if layer.get(one) not in (None, False) and layer.get(other) not in (None, False):
-            raise UsageError(f"{source}: {option(one)} and {option(other)} exclude each other", "give one of the two")
+            raise UsageError(f"{_at(source)}{option(one)} and {option(other)} exclude each other", "give one of the two")
 
 
 def option(name: str) -> str:
@@ -100,11 +101,11 @@ def portable(name: str) -> str:
     head, colon, tail = name.rpartition(":")
     if head.endswith(".py") and tail.isidentifier():
         return portable(head) + colon + tail
-    if not os.path.isabs(name):
+    if not Path(name).is_absolute():
         return name
     try:
         short = os.path.relpath(name)
-        return short if os.path.samefile(short, name) else name
+        return short if Path(short).samefile(name) else name
     except (OSError, ValueError):  # no such file; another drive
         return name
 
@@ -178,20 +179,31 @@ def _value(name: str, value: Any, source: str) -> Any:
         return _ranges(value, source)
     if name in _SIZES or name in _NUMBERS:
         return _number(name, value, source)
-    return _expect(isinstance(value, str) and bool(value) and "\0" not in value, name, value, source, "text")
+    return _expect(isinstance(value, str) and bool(value) and "\0" not in value, name, value, source, "a name")
+
+
+def _at(source: str) -> str:
+    return f"{source}: " if source else ""
 
 
 def _number(name: str, value: Any, source: str) -> int:
     if isinstance(value, str):
         if name in _SIZES:
-            value = parse_size(value)
+            value = _size(name, value, source)
         else:
             what = "a whole number, for instance 8"
             value = int(_expect(bool(_NUMBER.fullmatch(value)), name, value, source, what))
     _expect(isinstance(value, int) and not isinstance(value, bool), name, value, source, "a whole number")
     if name in _SIZES and name != "bus_offset" and value < 0:
-        raise UsageError(f"{source}: {option(name)} is below 0", "give a size from 0 on")
+        raise UsageError(f"{_at(source)}{option(name)} is below 0", "give a size from 0 on")
     return int(value)
+
+
+def _size(name: str, text: str, source: str) -> int:
+    try:
+        return parse_size(text)
+    except UsageError as problem:
+        raise UsageError(f"{_at(source)}{option(name)}: {problem.message}", problem.remedy) from None
 
 
 def _ranges(value: Any, source: str) -> tuple[tuple[int, int], ...]:
@@ -212,5 +224,6 @@ def _ranges(value: Any, source: str) -> tuple[tuple[int, int], ...]:
 def _expect(good: bool, name: str, value: Any, source: str, what: str) -> Any:
     if not good:
         shown = repr(value)
-        raise UsageError(f"{source}: {option(name)} is {shown if len(shown) < 60 else shown[:57] + '...'}", f"give {what}")
+        name = name if name in ("miniport", "faults", "ram_ranges") else option(name)
+        raise UsageError(f"{_at(source)}{name}: {shown if len(shown) < 60 else shown[:57] + '...'} is not {what}", f"give {what}")
     return value

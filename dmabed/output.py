@@ -19,7 +19,7 @@ KEPT_BYTES = 1 << 16
 """How much of what a miniport prints is kept."""
 
 
-class _Kept(io.BufferedIOBase):
+class _Kept(io.RawIOBase):
     """Keeps the first `KEPT_BYTES` of what is written to it."""
 
     def __init__(self) -> None:
@@ -42,7 +42,8 @@ class Printed:
 
     def __init__(self) -> None:
         self._kept = _Kept()
-        self._stream = io.TextIOWrapper(self._kept, encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True)
+        self._stream = io.TextIOWrapper(
+            io.BufferedWriter(self._kept), encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True)
 
     @contextmanager
     def taking(self) -> Iterator[None]:
@@ -52,6 +53,7 @@ class Printed:
 
     def lines(self) -> list[str]:
         """What was printed, by line; the last one says so if there was more than is kept."""
+        self._stream.flush()
         lines = self._kept.data.decode("utf-8", "replace").splitlines()
         if self._kept.cut:
             lines[-1:] = [f"(more was printed; the first {KEPT_BYTES} bytes are kept)"]

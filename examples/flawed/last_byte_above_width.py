@@ -2,9 +2,9 @@
 """The width check looks at the first byte of the transmit buffers, not at the last one.
 
 Wrong:    the card drives 26 address bits, but 32 are declared, and only the base of the block is compared with the limit.
-Silicon:  the last buffers begin below 0x04000000 and end above it; the card drops bit 26 and reads from address 0 on.
-Expected: dma-width, with the store that gives a buffer to the card.
-Mend:     declare NDIS_DMA_24BITS, the widest of NDIS's three that the card can drive, or test ``address + length - 1``.
+Silicon:  the block begins below 0x04000000 and ends above it; there the card drops bit 26 and sends what lies at 0.
+Expected: dma-width, with the store that gives such a buffer to the card.
+Mend:     declare NDIS_DMA_24BITS, the widest of NDIS's three that the card can drive; then test the last byte.
 """
 
 from __future__ import annotations
@@ -28,31 +28,32 @@ class LastByteAboveWidth(Example):
     machine = {"ram": (1 << CARD_BITS) + 0x2000}
 
     def claim_dma(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
+        """Declare 32 bits, and take the transmit buffers while the memory is still empty."""
         status = adapter.allocate_map_registers(0, NDIS_DMA_32BITS, 1, LARGEST_FRAME)
-        if status == NDIS_STATUS_SUCCESS:
-            undo.callback(adapter.free_map_registers)
-        return status
-
-    def claim_rings(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
+        if status != NDIS_STATUS_SUCCESS:
+            return status
+        undo.callback(adapter.free_map_registers)
         virtual, address = adapter.allocate_shared_memory(BLOCK_BYTES, False)
         if virtual is None:
             return NDIS_STATUS_RESOURCES
         undo.callback(adapter.free_shared_memory, BLOCK_BYTES, False, virtual, address)
-        if address >= 1 << CARD_BITS:  # FLAW: says nothing of the last byte
+        if address >= 1 << CARD_BITS:  # FLAW: the last byte is address + BLOCK_BYTES - 1
             return NDIS_STATUS_RESOURCES
         context.tx_buffers, context.tx_buffers_address = virtual, address
-        return super().claim_rings(adapter, context, undo)
+        return NDIS_STATUS_SUCCESS
 
     def claim_transmit_buffers(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
+        """Taken already."""
         return NDIS_STATUS_SUCCESS
 
     def transmit(self, adapter: Adapter, context: Context, packet: Packet) -> None:
+        """As in the base."""
         slot = context.tx_next
         length = self.copy(adapter, packet, context.tx_buffers + slot * BUFFER_BYTES)
         descriptor = context.tx_ring + slot * DESCRIPTOR_BYTES
         descriptor.write_ulonglong(ADDRESS, context.tx_buffers_address + slot * BUFFER_BYTES)
         descriptor.write_ulong(LENGTH, length)
-        descriptor.write_ulong(CONTROL, hw.OWN | hw.END)
+        descriptor.write_ulong(CONTROL, hw.OWN | hw.END)  # NAMED HERE
         context.tx_packets[slot] = packet
         context.tx_next = (slot + 1) % SLOTS
-        adapter.write_register_ulong(context.registers, hw.TX_TAIL, context.tx_next)  # NAMED HERE
+        adapter.write_register_ulong(context.registers, hw.TX_TAIL, context.tx_next)

@@ -226,7 +226,6 @@ class ReferenceNic(Nic):
         self._stop(self.rx)
         self.reset_registers()
         self.tx, self.rx = Ring("transmit"), Ring("receive")
-        self._error_address = 0
         self._resetting = True
         self.set_interrupt(False)
         self.clock.at(RESET_NS, self._reset_done)
@@ -349,6 +348,9 @@ class ReferenceNic(Nic):
             if control & END:
                 self._send(pieces, index)
                 return
+        if self._unreported:  # what was announced ends in the middle of a frame: no later frame will tell of these
+            self._unreported = 0
+            self._cause(CAUSE.TX_DONE.mask)
 
     def _send(self, pieces: list[tuple[int, int]], behind: int) -> None:
         ring = self.tx
@@ -428,8 +430,7 @@ class ReferenceNic(Nic):
             self._dma_error(at)
             return
         ring.head = (index + 1) % ring.count
-        if not control & ERROR:
-            self._count("STAT_RX")
+        self._count("STAT_RX")
         self._cause(CAUSE.RX_DONE.mask)
 
     def link_changed(self, up: bool) -> None:

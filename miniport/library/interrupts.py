@@ -117,9 +117,8 @@ def deregister_interrupt(ndis: Ndis, adapter: Adapter, interrupt: Interrupt) -> 
         ndis.findings.report(
             rules.INT_DEREGISTER_WHERE, "NdisMDeregisterInterrupt of an interrupt that is not registered", subject=("interrupt",))
         return
-    if ndis.nic.present and ndis.nic.interrupts_enabled:
-        stopping = any(device is ndis.nic for device, *_ in ndis.machine.bus.posted)
-        if stopping:
+    if ndis.nic.present:
+        if any(device is ndis.nic for device, *_ in ndis.machine.bus.posted):
             ndis.machine.bus.drain()
         if ndis.nic.interrupts_enabled:
             ndis.findings.report(

@@ -141,26 +141,14 @@ class ReferenceMiniport(Miniport):
             return NDIS_STATUS_DEVICE_FAILED
         limits = hw.Limits.from_register(adapter.read_register_ulong(context.registers, hw.LIMITS))
 
-        # NDIS knows three widths. A card between two of them declares the smaller one, so that all it gets is in reach.
-        dma_size = NDIS_DMA_24BITS
-        if limits.address_bits >= 64:
-            dma_size = NDIS_DMA_64BITS
-        elif limits.address_bits >= 32:
-            dma_size = NDIS_DMA_32BITS
-        status = adapter.allocate_map_registers(0, dma_size, 1, LARGEST_FRAME)
+        for dma_size in self._widths(limits):
+            with ExitStack() as attempt:
+                status = self._claim_dma(adapter, context, limits, dma_size, attempt)
+                if status == NDIS_STATUS_SUCCESS:
+                    undo.callback(attempt.pop_all().close)
+                    break
         if status != NDIS_STATUS_SUCCESS:
             return status
-        undo.callback(adapter.free_map_registers)
-
-        for name, size, count in (("tx_ring", TX_SLOTS * hw.DESCRIPTOR_BYTES, 1), ("rx_ring", RX_SLOTS * hw.DESCRIPTOR_BYTES, 1),
-                                  ("buffers", BUFFER_BYTES, TX_SLOTS + RX_SLOTS)):
-            view, address = self._shared(adapter, limits, size, count, undo)
-            if view is None:
-                view, address = self._contiguous(adapter, limits, size, count, undo)
-            if view is None:
-                return NDIS_STATUS_RESOURCES
-            setattr(context, name, view)
-            setattr(context, f"{name}_address", address)
 
         status = self._receive_packets(adapter, context, undo)
         if status != NDIS_STATUS_SUCCESS:
@@ -175,6 +163,32 @@ class ReferenceMiniport(Miniport):
         if status != NDIS_STATUS_SUCCESS:
             return status
         undo.callback(adapter.deregister_interrupt, context.interrupt)
+        return NDIS_STATUS_SUCCESS
+
+    def _widths(self, limits: hw.Limits) -> list[int]:
+        """NDIS knows three widths. A card between two of them declares the narrower one first, so that all it gets is in
+        reach; where the machine has no memory there, the wider one is worth a try, because every address is checked."""
+        if limits.address_bits >= 64:
+            return [NDIS_DMA_64BITS]
+        if limits.address_bits > 32:
+            return [NDIS_DMA_32BITS, NDIS_DMA_64BITS]
+        return [NDIS_DMA_32BITS] if limits.address_bits == 32 else [NDIS_DMA_24BITS, NDIS_DMA_32BITS]
+
+    def _claim_dma(self, adapter: Adapter, context: Context, limits: hw.Limits, dma_size: int, undo: ExitStack) -> int:
+        """Register for DMA of one width, then get rings and buffers that the card can use."""
+        status = adapter.allocate_map_registers(0, dma_size, 1, LARGEST_FRAME)
+        if status != NDIS_STATUS_SUCCESS:
+            return status
+        undo.callback(adapter.free_map_registers)
+        for name, size, count in (("tx_ring", TX_SLOTS * hw.DESCRIPTOR_BYTES, 1), ("rx_ring", RX_SLOTS * hw.DESCRIPTOR_BYTES, 1),
+                                  ("buffers", BUFFER_BYTES, TX_SLOTS + RX_SLOTS)):
+            view, address = self._shared(adapter, limits, size, count, undo)
+            if view is None:
+                view, address = self._contiguous(adapter, limits, size, count, undo)
+            if view is None:
+                return NDIS_STATUS_RESOURCES
+            setattr(context, name, view)
+            setattr(context, f"{name}_address", address)
         return NDIS_STATUS_SUCCESS
 
     def _shared(self, adapter: Adapter, limits: hw.Limits, size: int, count: int, undo: ExitStack) -> tuple[View | None, int]:

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The block is allocated uncached and freed as cached.
+
+Wrong:    the cached flag of the free is not the one of the allocation.
+Silicon:  the mapping is undone in the wrong way: pages stay mapped with another cache type.
+Expected: shared-free-exact, with the free.
+Mend:     repeat the cached flag of the allocation.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from _base import BUFFER_BYTES, SLOTS, Context, Example
+
+from miniport.adapter import Adapter
+from miniport.status import NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+
+BLOCK_BYTES = SLOTS * BUFFER_BYTES
+
+
+class CachedFlagFlipped(Example):
+    """Forgets how the block was mapped."""
+
+    def claim_transmit_buffers(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
+        """One block for all transmit buffers."""
+        virtual, address = adapter.allocate_shared_memory(BLOCK_BYTES, False)
+        if virtual is None:
+            return NDIS_STATUS_RESOURCES
+        context.tx_buffers, context.tx_buffers_address = virtual, address
+        undo.callback(self.free_transmit_buffers, adapter, context)
+        return NDIS_STATUS_SUCCESS
+
+    def free_transmit_buffers(self, adapter: Adapter, context: Context) -> None:
+        """Undo `claim_transmit_buffers`."""
+        adapter.free_shared_memory(BLOCK_BYTES, True, context.tx_buffers, context.tx_buffers_address)  # FLAW

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shutdown handler frees shared memory.
+
+Wrong:    shutdown does what halt does. It may run at any IRQL, in the middle of a bug check.
+Silicon:  the system hangs while it goes down, and no dump is written.
+Expected: shared-free-not-in-shutdown, with the free.
+Mend:     stop the card in shutdown and free nothing: the system is going down anyway.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from _base import BUFFER_BYTES, SLOTS, Context, Example
+
+from miniport.adapter import Adapter
+from miniport.status import NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+
+BLOCK_BYTES = SLOTS * BUFFER_BYTES
+
+
+class FreedInShutdown(Example):
+    """Tidies up where nobody asks for it."""
+
+    machine = {"life": "power-off"}
+
+    def claim_transmit_buffers(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
+        """One block for all transmit buffers."""
+        virtual, address = adapter.allocate_shared_memory(BLOCK_BYTES, False)
+        if virtual is None:
+            return NDIS_STATUS_RESOURCES
+        undo.callback(adapter.free_shared_memory, BLOCK_BYTES, False, virtual, address)
+        context.tx_buffers, context.tx_buffers_address = virtual, address
+        return NDIS_STATUS_SUCCESS
+
+    def shutdown(self, adapter: Adapter) -> None:
+        """Stop the card, then free."""
+        context = adapter.context
+        self.stop(adapter, context)
+        adapter.free_shared_memory(BLOCK_BYTES, False, context.tx_buffers, context.tx_buffers_address)  # FLAW
