@@ -78,7 +78,8 @@ def traffic(world: World) -> None:
                    where=sent, subject=("frame", number))
             break
         if on_wire[number] not in (frame, padded(frame)):
-            report(rules.FRAME_CHANGED, f"frame {number} went out changed: {first_line(describe_difference(padded(frame), on_wire[number]))}",
+            changed = first_line(describe_difference(padded(frame), on_wire[number]))
+            report(rules.FRAME_CHANGED, f"frame {number} went out changed: {changed}",
                    where=sent, subject=("frame", number))
             break
     for number, (frame, got) in enumerate(zip(on_wire, protocol.received_frames, strict=False)):

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 
 from hw.processor import HIGH_LEVEL, irql_name
@@ -89,8 +88,9 @@ def _range_text(limits: IrqlRange) -> str:
 
 
 def _parameters(row: Routine) -> list[str]:
-    known = list(inspect.signature(row.implementation).parameters.values())[2:]
-    return [p.name if p.default is p.empty else f"{p.name}={_default(p.default)}" for p in known]
+    plain = len(row.parameters) - len(row.defaults)
+    return [*row.parameters[:plain], *(
+        f"{name}={_default(value)}" for name, value in zip(row.parameters[plain:], row.defaults, strict=True))]
 
 
 def _default(value: object) -> str:

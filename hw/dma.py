@@ -16,7 +16,7 @@ from hw.bus import Bus
 from hw.clock import Clock
 from hw.inject import Injector
 from hw.limits import DmaLimits, Effect
-from verifier.address import Span, first_multiple_inside, hex_address
+from verifier.address import PAGE_SHIFT, Span, first_multiple_inside, hex_address
 from verifier.address_book import AddressBook, Block, BlockKind
 from verifier.events import EventRecord, Kind
 from verifier.findings import Findings
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 DATA_BEHIND_NS = 1_500
 """How long data of a device may stay on their way to memory while nobody reads a register of it."""
+
+
+_UNSEEN: tuple[int, int, Block | None] = (0, 0, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,8 @@ class Corruption:
 class DmaPort:
     """One device's way to memory, with its limits."""
 
-    __slots__ = ("_boundary", "_bus", "_cached_block", "_cached_end", "_cached_start", "_clock", "_events", "_findings",
-                 "_max", "_offset", "_ram", "_reach", "_shift", "adapter", "armed_by", "book",
+    __slots__ = ("_boundary", "_bus", "_clock", "_events", "_findings",
+                 "_max", "_offset", "_ram", "_reach", "_seen", "_shift", "adapter", "armed_by", "book",
                  "bus_master", "corrupted", "device", "in_flight", "injector", "limits", "parked", "shut_down", "window_base")
 
     def __init__(self, device: str, adapter: int, limits: DmaLimits, bus: Bus, ram: Ram, book: AddressBook,
@@ -74,9 +77,8 @@ class DmaPort:
         self._reach = 0 if limits.window else limits.reach
         self._max = limits.max_length
         self.in_flight: list[tuple[int, bytes, int]] = []
-        self._cached_block: Block | None = None
-        self._cached_start = 0
-        self._cached_end = 0
+        self._seen: dict[int, tuple[int, int, Block | None]] = {}
+        """By page: first byte, end and block of the last access there that was good."""
 
     # What devices call
 
@@ -93,8 +95,8 @@ class DmaPort:
             if pieces is not None:
                 return self._read_pieces(pieces, length)
         physical = logical - self._offset
-        block = self._cached_block
-        if block is None or not block.live or physical < self._cached_start or physical + length > self._cached_end:
+        start, stop, block = self._seen.get(physical >> PAGE_SHIFT, _UNSEEN)
+        if block is None or not block.live or physical < start or physical + length > stop:
             block = self._lookup(logical, physical, length, purpose, writes=False)
             if block is None and not self._ram.contains(physical, length):
                 return None
@@ -121,8 +123,8 @@ class DmaPort:
                 self._write_pieces(pieces, logical, data, tag)
                 return bool(pieces)
         physical = logical - self._offset
-        block = self._cached_block
-        if block is None or not block.live or physical < self._cached_start or physical + length > self._cached_end:
+        start, stop, block = self._seen.get(physical >> PAGE_SHIFT, _UNSEEN)
+        if block is None or not block.live or physical < start or physical + length > stop:
             block = self._lookup(logical, physical, length, purpose, writes=True)
             if block is None:
                 if not self._ram.contains(physical, length):
@@ -259,9 +261,8 @@ class DmaPort:
                 self._findings.report(
                     rules.CONTIG_NOT_FOR_DMA, f"{self.device}: {purpose} in {block.describe()}: contiguous memory has no "
                     "promised device address", where=self.armed_by, block=block)
-            self._cached_block = block
-            run = next((r for r in block.runs if r.contains(Span(physical, length))), Span(block.physical, block.size))
-            self._cached_start, self._cached_end = run.start, run.end
+            run = next((r for r in block.runs if r.contains(Span(physical, length))), block.span)
+            self._seen[physical >> PAGE_SHIFT] = run.start, run.end, block
             return block
         self._stray(logical, physical, length, purpose, writes)
         return None

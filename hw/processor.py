@@ -168,9 +168,10 @@ class Scheduler:
 
     def _left(self) -> bool:
         """True if something waits that came while other things were delivered."""
-        if any(processor.dpcs for processor in self.processors):
-            return True
-        return any(line.asserting and line.services for line in self.lines.values())
+        for line in self.lines.values():
+            if line.asserting and line.services:
+                return True
+        return any(processor.dpcs for processor in self.processors)
 
     def settle(self, until: int = NEVER) -> None:
         """Let the machine run until nothing is due any more, or until virtual time *until*."""

@@ -143,19 +143,18 @@ def test_a_release_without_an_acquire_is_a_finding(live: Any, bare: Any, broken:
 
 def test_a_handler_that_returns_with_a_lock_is_a_finding_at_the_acquire_and_the_world_goes_on(live: Any, hooked: Any,
                                                                                               all_broken: Any) -> None:
-    world = live(hooked(check_for_hang=lambda a: None, handle_interrupt=lambda a: None) if False else hooked(
-        return_packet=lambda adapter: None), frames=2)
-    assert all_broken(world) == []
     kept: list[Any] = []
 
     def take(adapter: Any) -> None:
         kept.append(adapter.allocate_spin_lock())
 
-    def query(adapter: Any) -> None:
+    def acquire(adapter: Any) -> None:
         adapter.dpr_acquire_spin_lock(kept[0])
 
-    world = live(hooked(initialize=take, set_information=query, halt=lambda a: a.free_spin_lock(kept[0])), frames=2)
+    world = live(hooked(initialize=take, set_information=acquire, halt=lambda a: a.free_spin_lock(kept[0])), frames=2)
     assert "lock-balanced" in all_broken(world) and world.outcome == "ran" and world.received == 2
+    where = world.machine.findings.errors[0].where
+    assert where is not None and where[0] is acquire.__code__
 
 
 @pytest.mark.parametrize("handler", ["send_complete", "indicate"])
