@@ -35,12 +35,13 @@ class Bed:
     """
 
     def __init__(self, miniport: type[Miniport] | str | None = None, **options: Any) -> None:
-        name = miniport if isinstance(miniport, str) or miniport is None else None
+        WorldSpec(nic=str(options.get("nic") or "reference")).model()
+        name = miniport if isinstance(miniport, str) or miniport is None else f"{miniport.__module__}:{miniport.__qualname__}"
         if isinstance(miniport, type):
             self.miniport = miniport
             self.base = Path(inspect.getfile(miniport)).resolve().parent
         else:
-            self.miniport, self.base = find_miniport(name, str(options.get("nic", "reference")))
+            self.miniport, self.base = find_miniport(name, str(options.get("nic") or "reference"))
         self.spec = spec_with(self.miniport, options, replace(WorldSpec(), miniport=name))
         self.spec.check()
 

@@ -83,7 +83,8 @@ def conclude(world: World, stuck: CodeType) -> None:
     """Report the handler that was ended, at the line of its definition, and forget what the loop did: how far it came
     depends on the host."""
     findings, record = world.machine.findings, world.machine.events.events
-    time_ns = world.machine.clock.now
+    now = world.machine.clock.now
+    time_ns = now if record and record[0][0] == now else 0
     open_entries: list[tuple[int, str]] = []
     for index, event in enumerate(record):
         if event[1] == Kind.ENTER:

@@ -61,6 +61,8 @@ class DmaLimits:
                 raise UsageError(f"{what} 0x{value:x} is no power of two", f"give a power of two, or 0 for no {what}")
         if self.boundary and self.boundary < 16:
             raise UsageError(f"boundary 0x{self.boundary:x} is below 16 bytes", "give at least 16, or 0 for none")
+        if self.boundary >> 64:
+            raise UsageError(f"boundary 0x{self.boundary:x} is beyond every 64-bit address", "give at most 2^63, or 0 for none")
 
     @property
     def reach(self) -> int:

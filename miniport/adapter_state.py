@@ -59,7 +59,7 @@ class AdapterState:
     """State of one adapter. The generated face, `miniport.adapter.Adapter`, stands on it."""
 
     __slots__ = ("_ndis", "attributes", "attributes_set", "bus_master", "claims", "context", "dma_bits", "interface",
-                 "interrupt", "map_registers", "named", "nic", "number", "outstanding_receives", "outstanding_sends",
+                 "interrupt", "map_registers", "map_registers_freed_at", "named", "nic", "number", "outstanding_receives", "outstanding_sends",
                  "scatter_gather", "shutdown_context", "shutdown_handler")
 
     def __init__(self, ndis: Ndis, nic: Nic, number: int) -> None:
@@ -74,6 +74,8 @@ class AdapterState:
         self.bus_master = False
         self.claims: dict[Hashable, Claim] = {}
         self.map_registers: MapRegisters | None = None
+        self.map_registers_freed_at: Where | None = None
+        """The line that freed the map registers; shared memory that is freed later was freed too late."""
         self.scatter_gather = False
         self.dma_bits = 0
         """Address bits that the miniport declared when it registered for DMA."""

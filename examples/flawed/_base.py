@@ -187,7 +187,8 @@ class Example(Miniport):
     # The card
 
     def start(self, adapter: Adapter, context: Context) -> None:
-        """Write both rings, tell the card where they are, start it, hand over the receive buffers."""
+        """Write both rings, tell the card where they are, start it, hand over the receive buffers. Reading STATUS brings the
+        start home, so that the card runs before it is given a buffer."""
         registers = context.registers
         for ring, address, lo, hi, count in (
                 (context.tx_ring, context.tx_ring_address, hw.TX_BASE_LO, hw.TX_BASE_HI, hw.TX_COUNT),
@@ -197,6 +198,7 @@ class Example(Miniport):
             adapter.write_register_ulong(registers, hi, address >> 32)
             adapter.write_register_ulong(registers, count, SLOTS)
         adapter.write_register_ulong(registers, hw.CTRL, hw.CTRL_TX_ENABLE | hw.CTRL_RX_ENABLE | hw.CTRL_PAD)
+        adapter.read_register_ulong(registers, hw.STATUS)
         for slot in range(SLOTS - 1):
             self.give_receive_slot(adapter, context, slot)
         adapter.write_register_ulong(registers, hw.MASK, hw.ALL_CAUSES)
@@ -327,9 +329,14 @@ class Example(Miniport):
                 return
             context.rx_next = (slot + 1) % SLOTS
             if not control & hw.ERROR:
-                self.indicate(adapter, context, context.rx_buffers + slot * BUFFER_BYTES, control & hw.LENGTH)
+                self.indicate(adapter, context, self.receive_buffer(context, slot), control & hw.LENGTH)
             (context.rx_ring + slot * DESCRIPTOR_BYTES).write_ulong(CONTROL, 0)
             self.give_receive_slot(adapter, context, (slot - 1) % SLOTS)
+
+    def receive_buffer(self, context: Context, slot: int) -> View:
+        """The buffer of a receive slot."""
+        buffers: View = context.rx_buffers
+        return buffers + slot * BUFFER_BYTES
 
     def indicate(self, adapter: Adapter, context: Context, data: View, length: int) -> None:
         """Indicate one frame. The packet is back when the call returns; without a buffer descriptor the frame is lost."""

@@ -16,18 +16,19 @@ from _base import BUFFER_BYTES, SLOTS, Context, Example
 from miniport.adapter import Adapter
 from miniport.status import NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
 
-WHOLE_BYTES = SLOTS * BUFFER_BYTES + BUFFER_BYTES - 1
+UNIT = 64 << 10
+WHOLE_BYTES = SLOTS * BUFFER_BYTES + UNIT - 1
 
 
 class AlignedFree(Example):
     """Keeps the aligned addresses only."""
 
     def claim_transmit_buffers(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
-        """Over-allocate, and align both addresses by the same offset."""
+        """Over-allocate, and move both addresses up to a multiple of 64 KB."""
         virtual, address = adapter.allocate_shared_memory(WHOLE_BYTES, False)
         if virtual is None:
             return NDIS_STATUS_RESOURCES
-        inset = -address % BUFFER_BYTES
+        inset = -address % UNIT
         context.tx_buffers, context.tx_buffers_address = virtual + inset, address + inset
         undo.callback(self.free_transmit_buffers, adapter, context)
         return NDIS_STATUS_SUCCESS

@@ -3,7 +3,7 @@
 
 Wrong:    halt frees the transmit buffers, and then the common undo frees them again.
 Silicon:  the second free hits memory that is somebody else's already: bug check 0x7C/03 or 0xD2, or silent corruption.
-Expected: shared-free-twice, with the second free.
+Expected: shared-free-twice, with the line that frees for the second time.
 Mend:     free in one place only, or set the pointer to None when it is freed.
 """
 
@@ -27,18 +27,14 @@ class FreedTwice(Example):
         virtual, address = adapter.allocate_shared_memory(BLOCK_BYTES, False)
         if virtual is None:
             return NDIS_STATUS_RESOURCES
+        undo.callback(adapter.free_shared_memory, BLOCK_BYTES, False, virtual, address)
         context.tx_buffers, context.tx_buffers_address = virtual, address
-        undo.callback(self.free_transmit_buffers, adapter, context)
         return NDIS_STATUS_SUCCESS
-
-    def free_transmit_buffers(self, adapter: Adapter, context: Context) -> None:
-        """Undo `claim_transmit_buffers`."""
-        adapter.free_shared_memory(BLOCK_BYTES, False, context.tx_buffers, context.tx_buffers_address)  # FLAW: for the second time
 
     def halt(self, adapter: Adapter) -> None:
         """Stop the card, free the buffers, and undo initialize."""
         context = adapter.context
         self.stop(adapter, context)
         self.fail_all_sends(adapter, context)
-        self.free_transmit_buffers(adapter, context)
-        context.undo.close()
+        adapter.free_shared_memory(BLOCK_BYTES, False, context.tx_buffers, context.tx_buffers_address)
+        context.undo.close()  # FLAW: the undo knows of the block, too

@@ -2,7 +2,7 @@
 """The receive buffers lie above the card's 24 address bits; what the card drops makes another block of the address.
 
 Wrong:    HighestAcceptableAddress has one bit too many: 0x1FFFFFF admits 32 MB, the card drives 16.
-Silicon:  the card drops bit 24, and received frames overwrite the miniport's own transmit buffers.
+Silicon:  the card drops bit 24, and received frames overwrite the bounce pages of the map registers.
 Expected: dma-width, with the store that gives the buffer to the card; the message names the block that is hit.
 Mend:     HighestAcceptableAddress is the last byte that the card can reach: 0xFFFFFF.
 """
@@ -11,15 +11,17 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from _base import ADDRESS, BUFFER_BYTES, CONTROL, DESCRIPTOR_BYTES, LENGTH, SLOTS, Context, Example
+from _base import ADDRESS, CONTROL, DESCRIPTOR_BYTES, LENGTH, SLOTS, Context, Example
 
 from miniport.adapter import Adapter
 from miniport.reference import hardware as hw
 from miniport.status import NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+from miniport.view import View
 
 HIGHEST = 0x1FFFFFF  # FLAW: 25 bits for a card of 24
 BOUNDARY = 0x1000000
 MM_NON_CACHED = 0
+STRIDE = 1536
 
 
 class TruncatedAddress(Example):
@@ -29,17 +31,21 @@ class TruncatedAddress(Example):
 
     def claim_receive_buffers(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
         """Contiguous memory across no multiple of 16 MB."""
-        block = adapter.mm_allocate_contiguous_memory_specify_cache(SLOTS * BUFFER_BYTES, 0, HIGHEST, BOUNDARY, MM_NON_CACHED)
+        block = adapter.mm_allocate_contiguous_memory_specify_cache(SLOTS * STRIDE, 0, HIGHEST, BOUNDARY, MM_NON_CACHED)
         if block is None:
             return NDIS_STATUS_RESOURCES
         undo.callback(adapter.mm_free_contiguous_memory, block)
         context.rx_buffers, context.rx_buffers_address = block, adapter.mm_get_physical_address(block)
         return NDIS_STATUS_SUCCESS
 
+    def receive_buffer(self, context: Context, slot: int) -> View:
+        """As in the base, with another stride."""
+        return context.rx_buffers + slot * STRIDE
+
     def give_receive_slot(self, adapter: Adapter, context: Context, slot: int) -> None:
-        """As in the base."""
+        """As in the base, with another stride."""
         descriptor = context.rx_ring + slot * DESCRIPTOR_BYTES
-        descriptor.write_ulonglong(ADDRESS, context.rx_buffers_address + slot * BUFFER_BYTES)
-        descriptor.write_ulong(LENGTH, BUFFER_BYTES)
+        descriptor.write_ulonglong(ADDRESS, context.rx_buffers_address + slot * STRIDE)
+        descriptor.write_ulong(LENGTH, STRIDE)
         descriptor.write_ulong(CONTROL, hw.OWN)  # NAMED HERE
         adapter.write_register_ulong(context.registers, hw.RX_TAIL, (slot + 1) % SLOTS)

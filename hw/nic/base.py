@@ -145,6 +145,11 @@ class Nic(RegisterFile):
         """True if the NIC may pull its line."""
         raise NotImplementedError
 
+    def enables_interrupts(self, slot: Slot, value: int) -> bool | None:
+        """Whether the NIC may pull its line after *value* was written to the register; None if the register does not
+        decide that. Asked of writes that have not arrived yet."""
+        return None
+
     def receive_frame(self, frame: bytes) -> None:
         """A frame arrives from the wire."""
         raise NotImplementedError

@@ -54,7 +54,7 @@ _TX_ACTIVE, _RX_ACTIVE = STATUS.TX_ACTIVE.mask, STATUS.RX_ACTIVE.mask
 class Ring:
     """One descriptor ring as the card sees it."""
 
-    __slots__ = ("base", "block", "count", "doorbell", "fetched", "head", "physical", "tail", "taken", "taken_at", "what")
+    __slots__ = ("base", "block", "count", "doorbell", "fetched", "head", "physical", "spoiled", "tail", "taken", "taken_at", "what")
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -69,6 +69,8 @@ class Ring:
         self.taken: dict[int, bytes] = {}
         """Descriptors inside the card, by index."""
         self.taken_at: dict[int, Where | None] = {}
+        self.spoiled: set[int] = set()
+        """Taken descriptors whose content came too late: what the card does with the old content is no news."""
         self.block: Block | None = None
         self.physical = 0
 
@@ -213,6 +215,12 @@ class ReferenceNic(Nic):
         value = self.values[_CAUSE] & self.values[_MASK]
         return CAUSE.show(value) if value else ""
 
+    def enables_interrupts(self, slot: Slot, value: int) -> bool | None:
+        """MASK decides, and a reset clears it."""
+        if slot.name == "MASK":
+            return bool(value)
+        return False if slot.name == "CTRL" and value & _RESET else None
+
     @property
     def interrupts_enabled(self) -> bool:
         """True if any cause may pull the line."""
@@ -261,6 +269,7 @@ class ReferenceNic(Nic):
             block.watchers.remove(self._store_seen)
         ring.taken.clear()
         ring.taken_at.clear()
+        ring.spoiled.clear()
 
     def _store_seen(self, physical: int, size: int) -> None:
         """A processor stored into a block that holds a ring: take what was handed over, tell what came too late."""
@@ -282,6 +291,8 @@ class ReferenceNic(Nic):
             if raw[15] & 0x80 and self.machine.ram.first_unwritten(at + CONTROL_OFFSET, 4) is None:
                 ring.taken[index] = raw
                 ring.taken_at[index] = self.machine.where.capture()
+                if self.machine.bus.posted:
+                    self._check_posted_doorbell(ring, index)
         elif raw != taken:
             span = Span(ring.base + index * DESCRIPTOR_SIZE, DESCRIPTOR_SIZE)
             handed = ring.taken_at.get(index)
@@ -291,10 +302,24 @@ class ReferenceNic(Nic):
                     "card works with what it took", space="logical", span=span, block=ring.block,
                     related=[("handed over", handed)])
             else:
+                ring.spoiled.add(index)
                 self.machine.findings.report(
                     rules.DESC_OWN_LAST, f"{ring.what} descriptor {index} at {span} was changed after its ownership bit was "
                     f"set: {self.name} has already taken the old content", where=handed, space="logical", span=span,
                     block=ring.block, related=[("the store that came too late", self.machine.where.capture())])
+
+    def _check_posted_doorbell(self, ring: Ring, index: int) -> None:
+        """A doorbell that announced the descriptor is on its way while the descriptor is only now handed over: it might
+        have arrived before."""
+        name = "TX_TAIL" if ring is self.tx else "RX_TAIL"
+        for device, slot, value, where in self.machine.bus.posted:
+            if device is self and slot.name == name and (index - ring.head) % ring.count < (value - ring.head) % ring.count:
+                span = Span(ring.base + index * DESCRIPTOR_SIZE, DESCRIPTOR_SIZE)
+                self.machine.findings.report(
+                    rules.DESC_BEFORE_DOORBELL, f"{name} announced {ring.what} descriptors up to {value}, and number {index} at "
+                    f"{span} was handed over after that: the doorbell may reach the card first", where=where, space="logical",
+                    span=span, block=ring.block, related=[("handed over", ring.taken_at[index])])
+                return
 
     def _fetch(self, ring: Ring) -> None:
         """Take all descriptors that the doorbell announced, in one burst up to the ring's end and one from its start."""
@@ -362,18 +387,21 @@ class ReferenceNic(Nic):
             for number, (address, length) in enumerate(pieces):
                 if not length:
                     continue
-                self.armed_by = ring.taken_at[(ring.head + number) % ring.count]
+                index = (ring.head + number) % ring.count
+                self.armed_by = ring.taken_at[index]
                 data = self.dma.read(address, length, "transmit data")
                 if data is None:
                     self._dma_error(address)
                     return
                 tag = tag or self.dma.frame_tag(address, length)
-                self.dma.check_frame(address, length, tag)
+                if index not in ring.spoiled:
+                    self.dma.check_frame(address, length, tag)
                 frame = (frame or b"") + data
         good = frame is not None and self._put_on_wire(frame, ring.head)
         done = 0 if good else ERROR
         while ring.head != behind:
             raw = ring.taken.pop(ring.head)
+            ring.spoiled.discard(ring.head)
             end = DESCRIPTOR.unpack(raw)[2] & END
             at = ring.base + ring.head * DESCRIPTOR_SIZE + CONTROL_OFFSET
             if not self.dma.write(at, CONTROL.pack(end | done), "transmit status"):

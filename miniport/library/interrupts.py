@@ -117,13 +117,10 @@ def deregister_interrupt(ndis: Ndis, adapter: Adapter, interrupt: Interrupt) -> 
         ndis.findings.report(
             rules.INT_DEREGISTER_WHERE, "NdisMDeregisterInterrupt of an interrupt that is not registered", subject=("interrupt",))
         return
-    if ndis.nic.present:
-        if any(device is ndis.nic for device, *_ in ndis.machine.bus.posted):
-            ndis.machine.bus.drain()
-        if ndis.nic.interrupts_enabled:
-            ndis.findings.report(
-                rules.INT_DISABLE_FIRST, f"NdisMDeregisterInterrupt while {ndis.nic.name} may still pull its interrupt line",
-                subject=("interrupt",))
+    if ndis.nic.present and _may_interrupt(ndis):
+        ndis.findings.report(
+            rules.INT_DISABLE_FIRST, f"NdisMDeregisterInterrupt while {ndis.nic.name} may still pull its interrupt line",
+            subject=("interrupt",))
     scheduler = ndis.scheduler
     if scheduler.dpc_pending(interrupt.dpc):
         scheduler.point(now=True)
@@ -133,6 +130,18 @@ def deregister_interrupt(ndis: Ndis, adapter: Adapter, interrupt: Interrupt) -> 
     scheduler.drop_dpc(interrupt.dpc)
     adapter.interrupt = None
     adapter.release(interrupt)
+
+
+def _may_interrupt(ndis: Ndis) -> bool:
+    """True if the NIC may pull its line once the writes that are on their way to it have arrived. They stay on their way:
+    to bring home the write that stops DMA, before memory is freed, is the miniport's part."""
+    nic = ndis.nic
+    enabled = nic.interrupts_enabled
+    for device, slot, value, _ in ndis.machine.bus.posted:
+        if device is nic:
+            decided = nic.enables_interrupts(slot, value)
+            enabled = enabled if decided is None else decided
+    return enabled
 
 
 @routine("NdisMSynchronizeWithInterrupt", irql=ANY, handlers=NOT_SHUTDOWN,

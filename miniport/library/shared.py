@@ -72,6 +72,7 @@ def allocate_map_registers(ndis: Ndis, adapter: Adapter, dma_channel: int, dma_s
         ndis.refused(name)
         return NDIS_STATUS_RESOURCES
     adapter.map_registers = state
+    adapter.map_registers_freed_at = None
     adapter.dma_bits = state.bits
     adapter.claim("map registers", "map registers", name, also=("mapreg-free-required",))
     return NDIS_STATUS_SUCCESS
@@ -97,13 +98,7 @@ def free_map_registers(ndis: Ndis, adapter: Adapter) -> None:
     if state is None:
         ndis.findings.report(rules.MAPREG_FREE_SUCCESS, "NdisMFreeMapRegisters without map registers", subject=("map registers",))
         return
-    for claim in adapter.claims.values():
-        if claim.block is not None and claim.block.kind is BlockKind.SHARED:
-            ndis.findings.report(
-                rules.SHARED_FREE_MAPREGS, f"NdisMFreeMapRegisters while {claim.block.name} is still allocated",
-                subject=("map registers",), related=[(f"{claim.block.name} allocated", claim.where)],
-                owner=claim.block.name, bugcheck="0xE6/0x07 under DMA verification")
-            break
+    adapter.map_registers_freed_at = ndis.where.capture()
     if state.busy:
         ndis.findings.report(
             rules.MAPREG_FREE_OPEN, f"NdisMFreeMapRegisters with map registers {sorted(state.busy)} in use",
@@ -290,6 +285,12 @@ def free_shared_memory(ndis: Ndis, adapter: Adapter, length: int, cached: bool, 
     block = _checked_shared(ndis, adapter, name, length, cached, virtual_address, physical_address)
     if block is None:
         return
+    if adapter.map_registers_freed_at is not None:
+        # Judged here and not where the map registers were freed: memory that is never freed is a leak and nothing else.
+        ndis.findings.report(
+            rules.SHARED_FREE_MAPREGS, f"NdisMFreeMapRegisters while {block.name} was still allocated",
+            where=adapter.map_registers_freed_at, block=block, subject=("map registers",),
+            related=[(f"{block.name} freed", ndis.where.capture())], bugcheck="0xE6/0x07 under DMA verification")
     check_device_idle(ndis, name, block)
     ndis.memory.free(block, name, METHODS[ndis.handler])
     adapter.release(block)
@@ -373,10 +374,10 @@ def check_device_idle(ndis: Ndis, name: str, block: Block) -> None:
                 ndis.findings.report(
                     rules.FLUSH_BEFORE_FREE, f"{name} of {block.describe()} while the write of {stopping.name} that stops "
                     f"{nic.name} is still posted: its {pointer.what} at {Span(pointer.logical, pointer.length)} is live", block=block,
-                    space="logical", span=span)
+                    subject=(nic,), space="logical", span=span)
             else:
                 ndis.findings.report(
                     SHARED_AFTER_FREE, f"{name} of {block.describe()} while {nic.name} runs: its {pointer.what} at "
-                    f"{Span(pointer.logical, pointer.length)} lies in it", block=block, space="logical", span=span)
+                    f"{Span(pointer.logical, pointer.length)} lies in it", block=block, subject=(nic,), space="logical", span=span)
             return
 

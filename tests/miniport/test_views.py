@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from allocator.frames import FrameTree
+from allocator.frames import FrameTree, Placement
 from allocator.memory_manager import MemoryManager
 from hw.machine import Machine
 from hw.processor_port import ProcessorPort
@@ -26,7 +26,7 @@ class Pool:
 
     def __init__(self, length: int = 100, kind: BlockKind = BlockKind.POOL) -> None:
         self.machine = Machine((Span(0, MIB),))
-        self.memory = MemoryManager(self.machine, FrameTree([(0, 256)]))
+        self.memory = MemoryManager(self.machine, FrameTree([(0, 256)]), Placement.LOW)
         block = self.memory.allocate(kind, "NdisAllocateMemoryWithTag", "pool memory #1", length)
         assert block is not None
         self.block = block
@@ -106,7 +106,7 @@ def test_bounds_count_from_the_block_and_not_from_the_moved_pointer() -> None:
     pool.view.fill(0, 100)
     (pool.view + 50).read(-50, 100)
     assert pool.broken() == []
-    (pool.view + 50).read(0, 51)
+    (pool.view + 50).write(0, bytes(51))
     assert pool.broken() == ["shared-bounds"]
 
 

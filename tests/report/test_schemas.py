@@ -39,7 +39,7 @@ def test_sample_runs_and_their_maps_satisfy_the_schema(run: str, request: pytest
 
 
 @pytest.mark.parametrize("key", ["schema", "verdict", "status", "world", "allocations", "findings", "notices", "frames",
-                                 "not_exercised", "handlers", "limits", "map", "timeline", "log"])
+                                 "not_exercised", "handlers", "limits", "map", "log"])
 def test_run_without_a_promised_key_fails(clean_run: Run, key: str) -> None:
     del clean_run[key]
     assert not valid("run", clean_run)
