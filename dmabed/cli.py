@@ -245,7 +245,7 @@ def _fail(problem: Exception, as_json: bool) -> int:
         import traceback
 
         traceback.print_exception(problem)
-    if as_json:
+    if as_json and type(problem).__name__ != "OutputLostError":
         import json
 
         text = json.dumps({"schema": 1, "verdict": "error", "error": {"kind": kind, "message": message, "remedy": remedy}}, indent=2)

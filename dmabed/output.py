@@ -19,6 +19,10 @@ KEPT_BYTES = 1 << 16
 """How much of what a miniport prints is kept."""
 
 
+class OutputLostError(BedError):
+    """Stdout takes no more, so that this must be said on stderr."""
+
+
 class _Kept(io.RawIOBase):
     """Keeps the first `KEPT_BYTES` of what is written to it."""
 
@@ -66,7 +70,7 @@ def json_text(data: Mapping[str, Any]) -> str:
 
 
 def write_out(text: str) -> None:
-    """Write to stdout. A reader that went away (``| head``) is no error; `BedError` where the text cannot be written."""
+    """Write to stdout. A reader that went away (``| head``) is no error; `OutputLostError` where the text cannot be written."""
     out = sys.stdout
     if out is None:
         return
@@ -79,8 +83,8 @@ def write_out(text: str) -> None:
         _forget(out)
     except OSError as problem:
         _forget(out)
-        raise BedError(f"the result cannot be written to stdout: {problem.strerror or problem}",
-                       "make room, or send stdout elsewhere") from None
+        raise OutputLostError(f"the result cannot be written to stdout: {problem.strerror or problem}",
+                              "make room, or send stdout elsewhere") from None
 
 
 def _forget(out: Any) -> None:

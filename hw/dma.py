@@ -138,6 +138,11 @@ class DmaPort:
         self._events.append((self._clock.now, Kind.DMA_WRITE, 0, self.device, logical, length, purpose))
         return True
 
+    def park(self) -> None:
+        """The device was removed: no cycle leaves it any more."""
+        self.parked = True
+        self._reach = 0  # every access takes the thorough way
+
     def flush(self) -> None:
         """Bring all data that are on their way home to memory."""
         if self.in_flight:

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from miniport.adapter import Adapter
     from miniport.packet import Packet
 
-MANDATORY = ("initialize", "halt", "query_information", "set_information", "handle_interrupt", "isr")
-"""Handlers without which NdisMRegisterMiniport refuses a miniport of a NIC that interrupts; `send` is checked apart."""
-
-
 class Miniport:
     """Base of all Python miniports."""
 

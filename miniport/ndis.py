@@ -14,6 +14,7 @@ from hw.processor import irql_name
 from hw.processor_port import ProcessorPort
 from miniport import rules
 from miniport.handlers import METHODS, Handler
+from miniport.miniport import Miniport
 from miniport.routine import TABLE, Routine, failure_of, irql_limits, irql_rule
 from miniport.versions import title
 from verifier.errors import BedError
@@ -25,7 +26,6 @@ from verifier.where import Where, below_ndis, is_miniport, where_of_function
 if TYPE_CHECKING:
     from hw.machine import Machine
     from miniport.adapter import Adapter
-    from miniport.miniport import Miniport
 
 HANDLER_LIMIT_NS = 60 * SECOND
 """Virtual time that one handler may take before it counts as hung."""
@@ -167,6 +167,11 @@ class Ndis:
     def _raised(self, handler: int, problem: BaseException) -> None:
         """A handler raised: the miniport's fault, unless a floor below NDIS broke without being handed nonsense."""
         innermost = _entries(problem)[-1].tb_frame.f_code
+        if isinstance(problem, NotImplementedError) and innermost is _base_handler(METHODS[handler]):
+            self.findings.report(
+                rules.REGISTER_HANDLERS, f"NDIS calls {METHODS[handler]}, which {type(self.miniport).__name__} does not supply",
+                where=where_of_function(self.miniport.initialize), subject=(handler,))
+            return
         if below_ndis(innermost) and not isinstance(problem, TypeError | ValueError | OverflowError):
             raise BedError(f"{type(problem).__name__} in {innermost.co_qualname}: {problem}",
                            "this is a fault of the bed: please report it with the miniport") from problem
@@ -230,6 +235,11 @@ def limits_for(windows: str) -> list[tuple[int, int]]:
     if known is None or len(known) != len(TABLE):
         known = _limits[windows] = [irql_limits(row, windows) for row in TABLE.values()]
     return known
+
+
+def _base_handler(name: str) -> object:
+    """The code of a handler in the base class, which only says that the miniport lacks it."""
+    return getattr(getattr(Miniport, name, None), "__code__", None)
 
 
 def _shown(value: Any) -> str:

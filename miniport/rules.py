@@ -23,13 +23,11 @@ ROUTINE_CONTEXT = rule(
     text="A routine is called from a handler that its documentation allows; for routines that have no rule of their own.")
 
 ATTRIBUTES_FIRST = rule("attr5-first", "call NdisMSetAttributesEx before anything that claims hardware")
-ATTRIBUTES_BUS_MASTER = rule("attr5-bus-master", "set NDIS_ATTRIBUTE_BUS_MASTER exactly for NICs that are bus masters")
 ATTRIBUTES_ONCE = rule("attr5-once", "set the attributes once")
 ATTRIBUTES_NO_IGNORE = rule("attr5-no-ignore", "leave IGNORE_PACKET_TIMEOUT, IGNORE_REQUEST_TIMEOUT and INTERMEDIATE_DRIVER alone")
 ATTRIBUTES_SURPRISE = rule("attr5-surprise", "set SURPRISE_REMOVE_OK only from Windows XP on")
 ATTRIBUTES_WHERE = rule("attr5-passive-init", "set the attributes in the initialize handler")
 
-CONFIG_CLOSE = rule("config-open-close", "close each configuration handle that was opened")
 PORTS_EXACT = rule("ioport-deregister-exact", "repeat port, count and offset of the registration")
 PORTS_INIT = rule("ioport-register-init", "register ports in the initialize handler, after the attributes")
 PORTS_AFTER = rule("ioport-no-access-after", "access no port after it was deregistered")
@@ -42,7 +40,6 @@ HALT_UNDO = rule("halt-undo-all", "release in halt all that initialize claimed")
 INIT_FAILED = rule(
     "initialize-failed-without-fault", "initialize has to succeed where no routine failed and the limits can be met", symptom=True)
 INIT_STATUS = rule("init-status-set", "return SUCCESS or a failure that the documents name, never PENDING")
-INIT_WITHOUT = rule("init-success-without-resources", "fail initialize when a routine that it needs failed")
 
 SHARED_PASSIVE = rule("shared-alloc-passive", "call NdisMAllocateSharedMemory at PASSIVE_LEVEL, in initialize")
 SHARED_INIT_ONLY = rule("shared-alloc-init-only", "allocate in initialize; grow later with NdisMAllocateSharedMemoryAsync")
@@ -50,8 +47,6 @@ SHARED_AFTER_DMA = rule(
     "shared-alloc-after-dma-ndis5", "call NdisMAllocateMapRegisters or NdisMInitializeScatterGatherDma first",
     also=("mapreg-alloc-before-shared", "sg5-before-shared"))
 SHARED_AFTER_ATTRIBUTES = rule("shared-alloc-after-attributes", "set the attributes first")
-SHARED_NULL = rule("shared-alloc-check-required", "test the virtual address for None before either address is used",
-                   also=("shared-alloc-null-both",))
 SHARED_FREE_EXACT = rule("shared-free-exact", "repeat length, cached flag, virtual and device address of the allocation exactly")
 SHARED_FREE_SUBRANGE = rule("shared-free-no-subrange", "free a block as a whole", also=("shared-free-exact",))
 SHARED_FREE_TWICE = rule("shared-free-twice", "free a block once; set the pointer to None when it is freed")
@@ -120,10 +115,8 @@ FRAME_LOST = rule(
     "frame-lost-without-fault", "follow the frame through ring and interrupts: it has to arrive when nothing fails", symptom=True)
 LOST_CAUSE = rule(
     "lost-cause", "serve every cause that was acknowledged, and look at the ring again after the acknowledge", symptom=True)
-WAIT_RECEIVES = rule("halt-wait-receives", "wait in halt until all indicated packets came back")
 NO_TRAFFIC = rule("init-no-protocol-traffic", "indicate nothing before initialize has returned")
 RECEIVE_OWN = rule("receive-own-until-return", "leave an indicated packet alone until it is returned")
-OID_STATUS = rule("oid-status-set", "answer with a status that NDIS 5 documents for requests")
 OID_BUFFER = rule("oid-buffer-bound", "write no more than the request's buffer holds; tell the bytes needed")
 QUIESCE = rule("shutdown-interrupts-off", "mask the NIC's interrupts in shutdown",
                also=("shutdown-quiesce",), text="After the shutdown handler the NIC pulls no interrupt line.")

@@ -111,7 +111,7 @@ class Nic(RegisterFile):
             self.present = False
             self.config.present = False
             self.dma.flush()
-            self.dma.parked = True
+            self.dma.park()
             self.machine.scheduler.deassert_line(self.interrupt_line, self.name)
 
     def set_interrupt(self, asserted: bool) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hw.pci import Bar
-from miniport.handlers import INIT, INIT_OR_HALT
+from miniport.handlers import INIT
 from miniport.routine import PASSIVE, routine
 from miniport.status import NDIS_INTERRUPT_LEVEL_SENSITIVE, NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
 from miniport.versions import ndis_of
@@ -40,7 +40,7 @@ class ResourceDescriptor:
     mode: int = NDIS_INTERRUPT_LEVEL_SENSITIVE
 
 
-@routine("NdisOpenConfiguration", irql=PASSIVE, handlers=INIT, fails=("FAILURE",), on_failure=lambda status: (status, None),
+@routine("NdisOpenConfiguration", irql=PASSIVE, fails=("FAILURE",), on_failure=lambda status: (status, None),
          c="VOID NdisOpenConfiguration(OUT PNDIS_STATUS, OUT PNDIS_HANDLE ConfigurationHandle, NDIS_HANDLE)",
          source="ddi:ndis/nf-ndis-ndisopenconfiguration")
 def open_configuration(ndis: Ndis, adapter: Adapter) -> tuple[int, ConfigurationHandle | None]:
@@ -50,7 +50,7 @@ def open_configuration(ndis: Ndis, adapter: Adapter) -> tuple[int, Configuration
     return NDIS_STATUS_SUCCESS, handle
 
 
-@routine("NdisReadConfiguration", irql=PASSIVE, handlers=INIT, fails=("FAILURE",), on_failure=lambda status: (status, None),
+@routine("NdisReadConfiguration", irql=PASSIVE, fails=("FAILURE",), on_failure=lambda status: (status, None),
          c="VOID NdisReadConfiguration(OUT PNDIS_STATUS, OUT PNDIS_CONFIGURATION_PARAMETER*, NDIS_HANDLE, PNDIS_STRING Keyword, "
            "NDIS_PARAMETER_TYPE)", source="ddi:ndis/nf-ndis-ndisreadconfiguration")
 def read_configuration(ndis: Ndis, adapter: Adapter, handle: ConfigurationHandle, keyword: str) -> tuple[int, int | str | None]:
@@ -59,7 +59,7 @@ def read_configuration(ndis: Ndis, adapter: Adapter, handle: ConfigurationHandle
     return (NDIS_STATUS_FAILURE, None) if value is None else (NDIS_STATUS_SUCCESS, value)
 
 
-@routine("NdisReadNetworkAddress", irql=PASSIVE, handlers=INIT, fails=("FAILURE",), on_failure=lambda status: (status, None),
+@routine("NdisReadNetworkAddress", irql=PASSIVE, fails=("FAILURE",), on_failure=lambda status: (status, None),
          c="VOID NdisReadNetworkAddress(OUT PNDIS_STATUS, OUT PVOID* NetworkAddress, OUT PUINT Length, NDIS_HANDLE)",
          source="ddi:ndis/nf-ndis-ndisreadnetworkaddress")
 def read_network_address(ndis: Ndis, adapter: Adapter, handle: ConfigurationHandle) -> tuple[int, bytes | None]:
@@ -70,7 +70,7 @@ def read_network_address(ndis: Ndis, adapter: Adapter, handle: ConfigurationHand
     return NDIS_STATUS_SUCCESS, bytes.fromhex(value)
 
 
-@routine("NdisCloseConfiguration", irql=PASSIVE, handlers=INIT_OR_HALT, c="VOID NdisCloseConfiguration(NDIS_HANDLE)",
+@routine("NdisCloseConfiguration", irql=PASSIVE, c="VOID NdisCloseConfiguration(NDIS_HANDLE)",
          source="ddi:ndis/nf-ndis-ndiscloseconfiguration")
 def close_configuration(ndis: Ndis, adapter: Adapter, handle: ConfigurationHandle) -> None:
     """Close the registry key."""
