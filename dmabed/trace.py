@@ -52,16 +52,16 @@ def save_trace(world: World, path: Path) -> None:
 
     A symbolic link is followed; a device or pipe is written to directly. `UsageError` if that fails.
     """
-    text = trace_json(world).encode("ascii")
+    data = trace_json(world).encode("ascii")
     try:
         target = path.resolve()
         if target.exists() and not target.is_file() and not target.is_dir():
-            target.write_bytes(text)
+            target.write_bytes(data)
             return
         with tempfile.TemporaryDirectory(prefix=".trace-", dir=target.parent) as beside:
             part = Path(beside, "part")
             with part.open("wb") as file:
-                file.write(text)
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(target)
@@ -94,9 +94,11 @@ class _Trace:
         self._tracks: dict[tuple[int, str], _Track] = {}
         self._lines_seen: set[str] = set()
         self._live = 0
-        events = world.machine.events.events
-        self._start: int = events[0][0] if events else 0
-        self._end: int = events[-1][0] if events else 0
+        events, findings = world.machine.events.events, world.machine.findings
+        first_findings = (*findings.errors, *findings.notices)
+        drawn = [*(event[0] for event in events if event[1] not in LEFT_OUT), *(finding.time_ns for finding in first_findings)]
+        self._start: int = min(drawn, default=0)
+        self._end: int = max(drawn, default=0)
         for pid, name in _PROCESSES.items():
             self._name("process", pid, pid, name, pid)
         self._begin(events)
@@ -107,8 +109,7 @@ class _Trace:
         for track in self._tracks.values():
             while track.open:
                 self._slice_ends(track, self._end, track.open.pop(), "handler", _NEVER_LEFT)
-        findings = world.machine.findings
-        for finding in (*findings.errors, *findings.notices):
+        for finding in first_findings:
             self._finding(finding)
 
     def text(self) -> str:
@@ -116,7 +117,7 @@ class _Trace:
         world = self._world
         events = world.machine.events.events
         other = {"verdict": verdict_of(world), "outcome": world.outcome, "events": len(events),
-                 "older_events_fell_out": len(events) == events.maxlen,
+                 "older_events_fell_out": self._full(),
                  "replay": clean(world.spec.replay_line("{}.{}".format(*world.ndis_version)))}
         self._rows.sort(key=_time)
         lines = ",\n".join([*self._metadata, *(line for _, line in self._rows)])
@@ -165,7 +166,8 @@ class _Trace:
         return self._track(_WIRE, f"{device} {which}")
 
     def _row(self, ns: int, pid: int, tid: int, phase: str, name: str, category: str, **more: Any) -> None:
-        self._rows.append((ns, _encode({"name": name, "cat": category, "ph": phase, "ts": ns / 1000, "pid": pid, "tid": tid} | more)))
+        event = {"name": name, "cat": category, "ph": phase, "ts": ns / 1000, "pid": pid, "tid": tid}
+        self._rows.append((ns, _encode(event | {key: value for key, value in more.items() if value})))
 
     def _slice_begins(self, track: _Track, ns: int, name: str, category: str, args: Fields) -> None:
         track.last = ns

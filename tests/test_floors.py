@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {"dmabed": 6, "miniport": 5, "allocator": 4, "hw": 3, "firmware": 2, "verifier": 1}
-LIBRARIES = {"construct", "elftools", "cffi", "pytest", "rich", "click", "jinja2"}
+LIBRARIES = {"construct", "elftools", "cffi", "pytest", "rich", "click", "jinja2", "markupsafe"}
+"""Declared in pyproject.toml; markupsafe is what jinja2 marks safe text with, and comes with it."""
 IMPORTING_CALLS = {"import_module", "__import__"}
 
 

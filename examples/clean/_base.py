@@ -9,6 +9,7 @@ indicated with NDIS_STATUS_RESOURCES, so that its buffer is back when the call r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from miniport import status as s
@@ -64,17 +65,18 @@ class Example(Miniport):
     """The miniport that the examples vary."""
 
     attributes = s.NDIS_ATTRIBUTE_BUS_MASTER | s.NDIS_ATTRIBUTE_DESERIALIZE
+    context_class = Context
 
     # Life
 
     def initialize(self, adapter: Adapter) -> int:
         """Claim step by step. Each step registers its undoing, which a later failure or `halt` runs in reverse."""
         with ExitStack() as undo:
-            status, memory = adapter.allocate_memory_with_tag(Context.SIZE, "Exmp")
+            status, memory = adapter.allocate_memory_with_tag(self.context_class.SIZE, "Exmp")
             if memory is None:
                 return status
-            undo.callback(adapter.free_memory, memory, Context.SIZE)
-            context = Context(memory)
+            undo.callback(adapter.free_memory, memory, self.context_class.SIZE)
+            context = self.context_class(memory)
             surprise = s.NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK if adapter.get_version() >= (5, 1) else 0
             adapter.set_attributes_ex(context, 0, self.attributes | surprise, s.NDIS_INTERFACE_PCI)
             context.lock = adapter.allocate_spin_lock()
@@ -246,24 +248,40 @@ class Example(Miniport):
         """Hand the packet to the card, or queue it while the ring is full."""
         context = adapter.context
         adapter.acquire_spin_lock(context.lock)
-        if context.queue_head is not None or (context.tx_next + 1) % SLOTS == context.tx_done:
+        if context.queue_head is not None or not self.has_room(adapter, context, packet):
             self.enqueue(context, packet)
         else:
             self.transmit(adapter, context, packet)
         adapter.release_spin_lock(context.lock)
         return NDIS_STATUS_PENDING
 
+    def has_room(self, adapter: Adapter, context: Context, packet: Packet) -> bool:
+        """True if the ring has a free slot for each piece of the packet. One slot stays free: a full ring looks empty."""
+        return (context.tx_done - context.tx_next - 1) % SLOTS >= self.pieces(adapter, packet)
+
+    def pieces(self, adapter: Adapter, packet: Packet) -> int:
+        """Descriptors that the packet needs: one, as it is copied."""
+        return 1
+
     def transmit(self, adapter: Adapter, context: Context, packet: Packet) -> None:
-        """Copy the packet into the next slot and hand the slot over: ownership last, the doorbell after it."""
+        """Copy the packet into the buffer of the next slot and hand it over."""
         slot = context.tx_next
         length = self.copy(adapter, packet, context.tx_buffers + slot * BUFFER_BYTES)
-        descriptor = context.tx_ring + slot * DESCRIPTOR_BYTES
-        descriptor.write_ulonglong(ADDRESS, context.tx_buffers_address + slot * BUFFER_BYTES)
-        descriptor.write_ulong(LENGTH, length)
-        descriptor.write_ulong(CONTROL, hw.OWN | hw.END)
-        context.tx_packets[slot] = packet
-        context.tx_next = (slot + 1) % SLOTS
-        adapter.write_register_ulong(context.registers, hw.TX_TAIL, context.tx_next)
+        self.hand_over(adapter, context, packet, [(context.tx_buffers_address + slot * BUFFER_BYTES, length)])
+
+    def hand_over(self, adapter: Adapter, context: Context, packet: Packet, pieces: Sequence[tuple[int, int]]) -> None:
+        """Write one descriptor for each piece, its ownership in a last store of its own, and ring the doorbell after all."""
+        slot = context.tx_next
+        for number, (address, length) in enumerate(pieces, 1):
+            last = number == len(pieces)
+            descriptor = context.tx_ring + slot * DESCRIPTOR_BYTES
+            descriptor.write_ulonglong(ADDRESS, address)
+            descriptor.write_ulong(LENGTH, length)
+            descriptor.write_ulong(CONTROL, hw.OWN | hw.END if last else hw.OWN)
+            context.tx_packets[slot] = packet if last else None
+            slot = (slot + 1) % SLOTS
+        context.tx_next = slot
+        adapter.write_register_ulong(context.registers, hw.TX_TAIL, slot)
 
     def copy(self, adapter: Adapter, packet: Packet, data: View) -> int:
         """Copy all fragments of a packet to *data*. Returns their length."""
@@ -286,13 +304,18 @@ class Example(Miniport):
             control = (context.tx_ring + slot * DESCRIPTOR_BYTES).read_ulong(CONTROL)
             if control & hw.OWN:
                 break
-            finished.append((context.tx_packets[slot], s.NDIS_STATUS_FAILURE if control & hw.ERROR else NDIS_STATUS_SUCCESS))
+            self.release_slot(adapter, context, slot)
+            if context.tx_packets[slot] is not None:
+                finished.append((context.tx_packets[slot], s.NDIS_STATUS_FAILURE if control & hw.ERROR else NDIS_STATUS_SUCCESS))
             context.tx_done = (slot + 1) % SLOTS
-        while context.queue_head is not None and (context.tx_next + 1) % SLOTS != context.tx_done:
+        while context.queue_head is not None and self.has_room(adapter, context, context.queue_head):
             self.transmit(adapter, context, self.dequeue(context))
         adapter.dpr_release_spin_lock(context.lock)
         for packet, status in finished:
             adapter.send_complete(packet, status)
+
+    def release_slot(self, adapter: Adapter, context: Context, slot: int) -> None:
+        """The card is done with a transmit slot. A copy leaves nothing to undo."""
 
     def enqueue(self, context: Context, packet: Packet) -> None:
         """Append a packet to the queue."""
@@ -312,9 +335,11 @@ class Example(Miniport):
     def fail_all_sends(self, adapter: Adapter, context: Context) -> None:
         """Give back the packets that the card will never send."""
         while context.tx_done != context.tx_next:
-            packet = context.tx_packets[context.tx_done]
-            context.tx_done = (context.tx_done + 1) % SLOTS
-            adapter.send_complete(packet, s.NDIS_STATUS_FAILURE)
+            slot = context.tx_done
+            self.release_slot(adapter, context, slot)
+            context.tx_done = (slot + 1) % SLOTS
+            if context.tx_packets[slot] is not None:
+                adapter.send_complete(context.tx_packets[slot], s.NDIS_STATUS_FAILURE)
         while context.queue_head is not None:
             adapter.send_complete(self.dequeue(context), s.NDIS_STATUS_FAILURE)
 

@@ -28,6 +28,6 @@ class CompletedUnderLock(Example):
                 break
             context.tx_done = (slot + 1) % SLOTS
             adapter.send_complete(context.tx_packets[slot], NDIS_STATUS_SUCCESS)  # FLAW
-        while context.queue_head is not None and (context.tx_next + 1) % SLOTS != context.tx_done:
+        while context.queue_head is not None and self.has_room(adapter, context, context.queue_head):
             self.transmit(adapter, context, self.dequeue(context))
         adapter.dpr_release_spin_lock(context.lock)

@@ -9,7 +9,7 @@ Mend:     release on every path.
 
 from __future__ import annotations
 
-from _base import SLOTS, Example
+from _base import Example
 
 from miniport.adapter import Adapter
 from miniport.packet import Packet
@@ -25,7 +25,7 @@ class LockKept(Example):
         """Hand the packet to the card, or queue it while the ring is full."""
         context = adapter.context
         adapter.acquire_spin_lock(context.lock)  # NAMED HERE
-        if context.queue_head is not None or (context.tx_next + 1) % SLOTS == context.tx_done:
+        if context.queue_head is not None or not self.has_room(adapter, context, packet):
             self.enqueue(context, packet)
             return NDIS_STATUS_PENDING  # FLAW
         self.transmit(adapter, context, packet)

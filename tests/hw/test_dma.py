@@ -359,6 +359,30 @@ def test_a_block_that_was_accessed_before_is_not_remembered_beyond_its_free(benc
     assert bench.rules == ["shared-free-nic-stopped"]
 
 
+def test_two_blocks_of_one_page_are_told_apart_in_any_order(bench: Bench) -> None:
+    bench.block(0x1000, 0x100, "low")
+    bench.block(0x1200, 0x100, "high", device_writes=False, kind=BlockKind.POOL)
+    for _ in range(2):
+        assert bench.port.read(0x10F0, 16, "data") is not None
+        assert bench.port.read(0x1200, 16, "data") is not None
+    assert bench.rules == []
+    bench.port.read(0x10F1, 16, "data")
+    bench.port.write(0x1200, b"x", "data")
+    assert [(finding.rule.id, finding.owner) for finding in bench.machine.findings.errors] == [
+        ("shared-bounds", "low"), ("mapreg-direction", "high")]
+
+
+def test_a_block_that_takes_the_place_of_a_freed_one_is_known_by_its_own_bounds(bench: Bench) -> None:
+    old = bench.block(0x1000, 0x1000, "old")
+    bench.port.read(0x1000, 16, "data")
+    bench.machine.book.remove(old, LINE, "halt")
+    bench.block(0x1000, 0x100, "new")
+    assert bench.port.read(0x10F0, 16, "data") is not None
+    assert bench.rules == []
+    bench.port.read(0x10F1, 16, "data")
+    assert (bench.only.rule.id, bench.only.owner) == ("shared-bounds", "new")
+
+
 def test_an_access_after_free_names_the_one_who_lives_there_now(bench: Bench) -> None:
     ring = bench.block(0x1000, 0x1000, "ring")
     bench.machine.book.remove(ring, LINE, "halt")

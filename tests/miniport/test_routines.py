@@ -54,12 +54,12 @@ DISPATCH_ONLY = frozenset("NdisReleaseSpinLock NdisDprAcquireSpinLock NdisDprRel
 BY_HANDLER = frozenset(["NdisMFreeSharedMemory"])
 """Its IRQL depends on the handler, not on the row: test_shared_memory.py."""
 INIT_ONLY = frozenset("""
-    NdisOpenConfiguration NdisReadConfiguration NdisReadNetworkAddress NdisMQueryAdapterResources NdisMPciAssignResources
+    NdisMQueryAdapterResources NdisMPciAssignResources
     NdisMSetAttributesEx NdisMSetAttributes NdisMRegisterAdapterShutdownHandler NdisMMapIoSpace NdisMRegisterIoPortRange
     NdisMRegisterInterrupt NdisMAllocateMapRegisters NdisQueryMapRegisterCount NdisMInitializeScatterGatherDma
     NdisMAllocateSharedMemory""".split())
 INIT_AND_HALT = frozenset("""
-    NdisCloseConfiguration NdisMDeregisterAdapterShutdownHandler NdisMUnmapIoSpace NdisMDeregisterIoPortRange
+    NdisMDeregisterAdapterShutdownHandler NdisMUnmapIoSpace NdisMDeregisterIoPortRange
     NdisMDeregisterInterrupt NdisMFreeMapRegisters""".split())
 
 
