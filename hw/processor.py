@@ -63,6 +63,13 @@ class Line:
         self.on_storm: Callable[[Line], None] | None = None
         self.waited = 0
 
+    def serve(self) -> None:
+        """Ask the service routines, up to the first who says that it was his; the scheduler calls this while the line is
+        asserted."""
+        for service in tuple(self.services):
+            if service():
+                return
+
 
 class Random:
     """A small seeded generator (a 64-bit linear congruence): cheap to make, equal on every Python."""
@@ -212,10 +219,7 @@ class Scheduler:
                         line.on_storm(line)
                     line.asserting.clear()
                     break
-                # A level-triggered chain: everyone up to the first who says that it was his.
-                for service in tuple(line.services):
-                    if service():
-                        break
+                line.serve()
         finally:
             line.busy = False
             processor.irql = irql
