@@ -9,7 +9,7 @@ boundaries is that of ``BoundaryAddressMultiple`` of MmAllocateContiguousMemoryS
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from hashlib import blake2b
 
@@ -57,6 +57,11 @@ class FrameTree:
         self._marks: list[_Mark] = []
         self._saved: dict[int, int] | None = None  # old value of each leaf changed since the last mark
         self._seam_orders: dict[tuple[int, ...], list[int]] = {}
+
+    @property
+    def end(self) -> int:
+        """One beyond the highest frame of the machine."""
+        return self._top
 
     def allocate(
         self,
@@ -135,6 +140,19 @@ class FrameTree:
             return False
         self._claim(first, count)
         return True
+
+    def occupy(self, masks: Iterable[tuple[int, int]]) -> None:
+        """Claim all frames of *masks* that are free; used and missing ones stay as they are. For ageing a machine.
+
+        Each mask is the number of a group of 4096 frames and a bitmap of the frames in it: (1, 5) is frames 4096 and
+        4098. A group beyond the machine, or a bitmap of more than 4096 bits, claims what exists of it.
+        """
+        leaves = self._leaves
+        for leaf, mask in masks:
+            claimed = leaves[leaf] & mask if 0 <= leaf < len(leaves) else 0
+            if claimed:
+                self._write(leaf, leaves[leaf] ^ claimed)
+                self.free_frames -= claimed.bit_count()
 
     def free(self, first: int, count: int) -> None:
         """Give back *count* frames from *first* on.

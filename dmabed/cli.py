@@ -123,6 +123,7 @@ _WORLD = (
     click.option("--placement", metavar="POLICY", shell_complete=_names("allocator.frames", "Placement"),
                  help="Where blocks go: low, high, random or hostile, the worst legal place. [hostile]"),
     click.option("--processors", metavar="N", help="1 to 8. [2]"),
+    click.option("--adapters", metavar="N", help="Cards of the same kind that the one driver runs at once, 1 to 4. [1]"),
     click.option("--bus-offset", metavar="SIZE", help="Device address minus physical address, whole pages. [0]"),
     click.option("--frames", metavar="N", help="Frames to send; the wire returns each. [8]"),
     click.option("--pcap", metavar="FILE", help="Send the frames of a pcap or pcapng file instead."),
@@ -245,11 +246,16 @@ def _fail(problem: Exception, as_json: bool) -> int:
         import traceback
 
         traceback.print_exception(problem)
-    if as_json and type(problem).__name__ != "OutputLostError":
+    if as_json and kind != "output":
         import json
 
         text = json.dumps({"schema": 1, "verdict": "error", "error": {"kind": kind, "message": message, "remedy": remedy}}, indent=2)
-        click.echo(text)
+        if isinstance(problem, SiblingShadowedError):
+            click.echo(text)
+        else:
+            from dmabed.output import write_out
+
+            write_out(text + "\n")
     else:
         lines = [f"error: {message}"] if code != INTERRUPTED else [message]
         click.echo("\n".join([*lines, *([f"remedy: {remedy}"] if remedy else [])]), err=True)

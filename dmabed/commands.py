@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import wrap
@@ -55,14 +56,13 @@ def run(line: Mapping[str, Any], *, data: str | None = None, report: Path | None
     """Live one world. *line* holds the options on the line by the name of their `WorldSpec` field; *data* is the JSON, or the
     file of it, that is replayed. *report* is a folder, *capture* a file. *debug*: the miniport keeps stdout, and nothing ends
     its endless loops. A handler may take *seconds* on the host."""
-    printed = Printed()
-    case = _case(line, data, printed, debug)
+    case = _case(line, data)
     if report is not None:
         check_writable(report, "--report", directory=True)
     if capture is not None:
         check_writable(capture, "--capture", directory=False)
     count = case.spec.frames if case.frames is None else len(case.frames)
-    world = _live(case, printed, debug, seconds, capture=capture is not None, trace_lines=count <= LINES_UP_TO)
+    world = _live(case, debug, seconds, capture=capture is not None, trace_lines=count <= LINES_UP_TO)
     result = as_json(world, with_timeline=report is not None)
     found = sources(world)
     written = ""
@@ -85,10 +85,9 @@ def run(line: Mapping[str, Any], *, data: str | None = None, report: Path | None
 
 def memory_map(line: Mapping[str, Any], *, debug: bool = False, seconds: float = SECONDS) -> Answer:
     """The address map at the end of initialize. The life goes on without a frame; findings make the exit code 1."""
-    printed = Printed()
-    case = _case(line, None, printed, debug)
+    case = _case(line, None)
     case = replace(case, spec=replace(case.spec, frames=0, pcap=None), frames=[])
-    world = _live(case, printed, debug, seconds)
+    world = _live(case, debug, seconds)
     result = as_json(world, with_timeline=False)
 
     def text(width: int, colour: bool) -> str:
@@ -126,7 +125,7 @@ def nics() -> Answer:
     return Answer(0, data, text)
 
 
-def _case(line: Mapping[str, Any], data: str | None, printed: Printed, debug: bool) -> Case:
+def _case(line: Mapping[str, Any], data: str | None) -> Case:
     """Put the layers together, load the miniport, check everything that can be checked without a machine."""
     asked = checked(line)
     exclusive(asked)
@@ -135,34 +134,27 @@ def _case(line: Mapping[str, Any], data: str | None, printed: Printed, debug: bo
     named = over(file, asked)
     name, nic = named.get("miniport"), named.get("nic", WorldSpec().nic)
     WorldSpec(nic=nic).model()
-    with _code_of_miniport(printed, debug):
+    with redirect_stdout(sys.stderr):  # what it prints while it is imported belongs to no world
         miniport, folder = find_miniport(name, nic)
     spec = replace(WorldSpec(), **over(over(machine_of(miniport, folder), file), asked))
     spec.check()
     return Case(spec, miniport, folder, read_frames(Path(spec.pcap)) if spec.pcap is not None else None)
 
 
-def _live(case: Case, printed: Printed, debug: bool, seconds: float, *, capture: bool = False, trace_lines: bool = False) -> World:
+def _live(case: Case, debug: bool, seconds: float, *, capture: bool = False, trace_lines: bool = False) -> World:
     def live() -> World:
         return run_world(case.spec, case.miniport, case.folder, capture=capture, trace_lines=trace_lines, frames=case.frames)
 
-    dog = Watchdog(seconds)
-    with _code_of_miniport(printed, debug):
-        world = live() if debug else dog.run(live)
+    printed, dog = Printed(), Watchdog(seconds)
+    try:
+        with nullcontext() if debug else printed.taking():
+            world = live() if debug else dog.run(live)
+    except SystemExit as stop:
+        raise UsageError(f"the miniport ends the program (exit {stop.code})", "take sys.exit out of it") from None
     if dog.stuck is not None and world.outcome == "hang":
         conclude(world, dog.stuck)
     world.ndis.log.extend(printed.lines())
     return world
-
-
-@contextmanager
-def _code_of_miniport(printed: Printed, debug: bool) -> Iterator[None]:
-    """Inside runs code that we did not write: it may print, and it may try to end the program."""
-    try:
-        with nullcontext() if debug else printed.taking():
-            yield
-    except SystemExit as stop:
-        raise UsageError(f"the miniport ends the program (exit {stop.code})", "take sys.exit out of it") from None
 
 
 def debugging() -> bool:

@@ -35,7 +35,7 @@ DEFAULT_MINIPORT = "the reference miniport"
 
 _LIMITS = ("limits", "address_bits", "boundary")
 _SIZES = frozenset({"ram", "boundary", "bus_offset"})
-_NUMBERS = frozenset({"address_bits", "processors", "frames", "seed"})
+_NUMBERS = frozenset({"address_bits", "processors", "adapters", "frames", "seed"})
 _FLAGS = frozenset({"silicon", "stop"})
 _MAY_BE_NONE = frozenset({"miniport", *_LIMITS, "ndis", "pcap", "ram_ranges"})
 _KNOWN = tuple(f.name for f in fields(WorldSpec))

@@ -22,6 +22,8 @@ KEPT_BYTES = 1 << 16
 class OutputLostError(BedError):
     """Stdout takes no more, so that this must be said on stderr."""
 
+    kind = "output"
+
 
 class _Kept(io.RawIOBase):
     """Keeps the first `KEPT_BYTES` of what is written to it."""

@@ -51,7 +51,7 @@ def as_json(world: World, spec: WorldSpec | None = None, *, with_timeline: bool 
                         if block.kind in (BlockKind.SHARED, BlockKind.CONTIGUOUS)],
         "findings": [_finding(finding, world, line) for finding in findings.errors],
         "notices": [_finding(finding, world, line) for finding in findings.notices],
-        "frames": {"sent": world.sent, "received": world.received, "lost": world.lost, "padded": world.nic.padded},
+        "frames": {"sent": world.sent, "received": world.received, "lost": world.lost, "padded": world.padded},
         "not_exercised": not_exercised(world),
         "handlers": [{"name": name, "calls": calls} for name, calls in sorted(world.ndis.calls.items())],
         "limits": limits_json(world.nic.limits),
@@ -63,7 +63,7 @@ def as_json(world: World, spec: WorldSpec | None = None, *, with_timeline: bool 
     }
     if spec.silicon:
         result["corrupted"] = [
-            {"address": c.physical, "length": c.length, "owner": c.owner} for c in world.nic.dma.corrupted]
+            {"address": c.physical, "length": c.length, "owner": c.owner} for seat in world.seats for c in seat.nic.dma.corrupted]
     return result
 
 

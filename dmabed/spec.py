@@ -44,6 +44,7 @@ class WorldSpec:
     ndis: str | None = None
     placement: str = "hostile"
     processors: int = 2
+    adapters: int = 1
     bus_offset: int = 0
     frames: int = 8
     pcap: str | None = None
@@ -63,6 +64,8 @@ class WorldSpec:
             raise UsageError(f"no life is called {self.life!r}", f"choose one of {', '.join(LIVES)}")
         if not 1 <= self.processors <= 8:
             raise UsageError(f"{self.processors} processors are not modelled", "give from 1 to 8")
+        if not 1 <= self.adapters <= 4:
+            raise UsageError(f"{self.adapters} adapters are not modelled", "give from 1 to 4")
         if not 0 <= self.frames <= 10_000_000:
             raise UsageError(f"{self.frames} frames are not modelled", "give from 0 to 10,000,000")
         if abs(self.bus_offset) >= 1 << 62 or self.bus_offset & 4095:
@@ -150,6 +153,7 @@ class WorldSpec:
         words += ["--ram", size_text(self.ram)] if self.ram_ranges is None else []
         words += ["--windows", self.windows, "--ndis", ndis, "--placement", self.placement, "--processors", str(self.processors),
                   "--bus-offset", size_text(self.bus_offset)]
+        words += ["--adapters", str(self.adapters)] if self.adapters != 1 else []
         words += ["--pcap", self.pcap] if self.pcap is not None else ["--frames", str(self.frames)]
         words += ["--life", self.life, "--seed", str(self.seed)]
         words += ["--silicon"] if self.silicon else ["--stop"] if self.stop else []

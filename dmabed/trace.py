@@ -96,9 +96,9 @@ class _Trace:
         self._live = 0
         events, findings = world.machine.events.events, world.machine.findings
         first_findings = (*findings.errors, *findings.notices)
-        drawn = [*(event[0] for event in events if event[1] not in LEFT_OUT), *(finding.time_ns for finding in first_findings)]
-        self._start: int = min(drawn, default=0)
-        self._end: int = max(drawn, default=0)
+        times: list[int] = [event[0] for event in events if event[1] not in LEFT_OUT]
+        self._start = times[0] if times else 0
+        self._end = max(times[-1] if times else 0, *(finding.time_ns for finding in first_findings), 0)
         for pid, name in _PROCESSES.items():
             self._name("process", pid, pid, name, pid)
         self._begin(events)
@@ -115,9 +115,8 @@ class _Trace:
     def text(self) -> str:
         """The whole file."""
         world = self._world
-        events = world.machine.events.events
-        other = {"verdict": verdict_of(world), "outcome": world.outcome, "events": len(events),
-                 "older_events_fell_out": self._full(),
+        other = {"verdict": verdict_of(world), "outcome": world.outcome, "events": len(world.machine.events.events),
+                 "record_full": self._full(),
                  "replay": clean(world.spec.replay_line("{}.{}".format(*world.ndis_version)))}
         self._rows.sort(key=_time)
         lines = ",\n".join([*self._metadata, *(line for _, line in self._rows)])
@@ -138,6 +137,7 @@ class _Trace:
         self._counter(_ALLOCATOR, self._start, "live memory", "bytes", self._live)
 
     def _full(self) -> bool:
+        """True if older events may have fallen out."""
         events = self._world.machine.events.events
         return len(events) == events.maxlen
 

@@ -114,9 +114,9 @@ def conclude(world: World, stuck: CodeType) -> None:
 
 
 def _entries(frame: FrameType | None) -> list[FrameType]:
-    """The frames of the stack, outermost first, in which the bed's code called the miniport's."""
+    """The frames below `Watchdog.run`, outermost first, in which the bed's code called the miniport's."""
     entries = []
-    while frame is not None:
+    while frame is not None and frame.f_code is not Watchdog.run.__code__:
         caller = frame.f_back
         if caller is not None and is_miniport(frame.f_code) and not is_miniport(caller.f_code):
             entries.append(frame)

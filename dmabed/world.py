@@ -14,6 +14,7 @@ from dmabed.pool import lend
 from dmabed.spec import WorldSpec
 from hw.capture import CaptureWriter, read_frames
 from hw.frames import test_frames
+from hw.limits import DmaLimits
 from hw.machine import Machine
 from hw.nic import Nic
 from hw.processor import HIGH_LEVEL, PASSIVE_LEVEL
@@ -22,7 +23,7 @@ from miniport.adapter import Adapter
 from miniport.handlers import Handler
 from miniport.miniport import Miniport
 from miniport.ndis import Ndis, WorldEnds
-from miniport.protocol import Protocol
+from miniport.protocol import Protocol, exchange
 from miniport.status import NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK, NDIS_STATUS_SUCCESS
 from miniport.versions import check_versions, ndis_of, parse_ndis
 from verifier.address_book import Block
@@ -38,6 +39,26 @@ LATE_FRAME = b"\xff" * 6 + FOREIGN + b"\x88\xb5" + bytes(46)
 
 
 @dataclass(slots=True)
+class Seat:
+    """One adapter of a world: its card, its NDIS, and how it fared."""
+
+    ndis: Ndis
+    nic: Nic
+    frames: list[bytes] = field(default_factory=list)
+    """What its protocol sends."""
+    status: int | None = None
+    refused: bool = False
+    sent: int = 0
+    received: int = 0
+    lost: int = 0
+
+    @property
+    def machine(self) -> Machine:
+        """The machine that all adapters share."""
+        return self.ndis.machine
+
+
+@dataclass(slots=True)
 class World:
     """What is left of one world: everything that reports read. No memory of the machine survives."""
 
@@ -45,21 +66,59 @@ class World:
     ndis_version: tuple[int, int]
     base: Path
     machine: Machine
-    ndis: Ndis
-    nic: Nic
-    status: int | None = None
+    seats: list[Seat]
     outcome: str = "ran"
     """``ran``, ``crash`` or ``hang``."""
     blocks: list[tuple[Block, bool]] = field(default_factory=list)
     """Blocks at the end of initialize, and whether each was live then."""
-    frames: list[bytes] = field(default_factory=list)
-    received: int = 0
-    sent: int = 0
-    lost: int = 0
     capture: CaptureWriter | None = None
     lines: LineTrace | None = None
-    refused: bool = False
     not_fired: list[str] = field(default_factory=list)
+
+    @property
+    def ndis(self) -> Ndis:
+        """NDIS of the first adapter."""
+        return self.seats[0].ndis
+
+    @property
+    def nic(self) -> Nic:
+        """The card of the first adapter."""
+        return self.seats[0].nic
+
+    @property
+    def status(self) -> int | None:
+        """What initialize returned; of several adapters the first that failed, else the first."""
+        return next((seat.status for seat in self.seats if seat.refused), self.seats[0].status)
+
+    @property
+    def refused(self) -> bool:
+        """True if an adapter's initialize failed."""
+        return any(seat.refused for seat in self.seats)
+
+    @property
+    def frames(self) -> list[bytes]:
+        """What the protocols send, adapter by adapter."""
+        return [frame for seat in self.seats for frame in seat.frames]
+
+    @property
+    def sent(self) -> int:
+        """Frames completed with success that the wires saw."""
+        return sum(seat.sent for seat in self.seats)
+
+    @property
+    def received(self) -> int:
+        """Frames indicated as they came, and returned."""
+        return sum(seat.received for seat in self.seats)
+
+    @property
+    def lost(self) -> int:
+        """Frames that did not come back."""
+        return sum(seat.lost for seat in self.seats)
+
+    @property
+    def padded(self) -> int:
+        """Short frames that the cards padded."""
+        return sum(seat.nic.padded for seat in self.seats)
 
 
 def run_world(spec: WorldSpec, miniport_class: type[Miniport], base: Path, *, capture: bool = False, trace_lines: bool = False,
@@ -73,19 +132,12 @@ def run_world(spec: WorldSpec, miniport_class: type[Miniport], base: Path, *, ca
             spec.ranges(), backing, processors=spec.processors, seed=spec.seed, bus_offset=spec.bus_offset,
             faults=spec.parsed_faults(), checks=not spec.silicon, stop=spec.stop)
         rams.append(machine.ram)
-        nic = machine.add_nic(spec.model(), limits)
         memory = MemoryManager(machine, tree, spec.placed())
         miniport = _construct(miniport_class)
-        ndis = Ndis(machine, memory, miniport, nic, spec.windows, version)
-        ndis.adapter = Adapter(ndis, nic, 0)
-        ndis.protocol = Protocol(ndis)
+        writer = CaptureWriter() if capture else None
+        seats = [_seat(spec, machine, memory, miniport, limits, version, frames, writer) for _ in range(spec.adapters)]
         miniport._findings = machine.findings
-        world = World(spec, version, base, machine, ndis, nic)
-        if capture:
-            world.capture = CaptureWriter(interface=nic.name)
-            machine.wire.tap = _tap(world.capture)
-        machine.wire.far_end = loopback
-        world.frames = frames if frames is not None else _frames(spec, nic)
+        world = World(spec, version, base, machine, seats, capture=writer)
         trace = LineTrace() if trace_lines else None
         world.lines = trace
         try:
@@ -142,79 +194,102 @@ def _frames(spec: WorldSpec, nic: Nic) -> list[bytes]:
     return test_frames(spec.frames, spec.seed, nic.mac, FOREIGN)
 
 
+def _seat(spec: WorldSpec, machine: Machine, memory: MemoryManager, miniport: Miniport, limits: DmaLimits, version: tuple[int, int],
+          frames: list[bytes] | None, writer: CaptureWriter | None) -> Seat:
+    """Plug one card in and bind a protocol to its adapter."""
+    nic = machine.add_nic(spec.model(), limits)
+    ndis = Ndis(machine, memory, miniport, nic, spec.windows, version)
+    ndis.adapter = Adapter(ndis, nic, nic.adapter)
+    ndis.protocol = Protocol(ndis)
+    nic.wire.far_end = loopback
+    if writer is not None:
+        nic.wire.tap = _tap(writer)
+    return Seat(ndis, nic, frames if frames is not None else _frames(spec, nic))
+
+
 def _live(world: World) -> None:
-    machine, ndis = world.machine, world.ndis
-    miniport = ndis.miniport
-    world.status = ndis.call(Handler.INITIALIZE, miniport.initialize, irql=PASSIVE_LEVEL)
+    """All adapters of one driver live at once: what one does, the others see only through the machine."""
+    machine = world.machine
+    for seat in world.seats:
+        seat.status = seat.ndis.call(Handler.INITIALIZE, seat.ndis.miniport.initialize, irql=PASSIVE_LEVEL)
+        if seat.status != NDIS_STATUS_SUCCESS:
+            seat.refused = True
+            judge.refused(seat)
+        else:
+            judge.initialized(seat)
     world.blocks = [(block, block.live) for block in machine.book.made]
-    if world.status != NDIS_STATUS_SUCCESS:
-        world.refused = True
-        judge.refused(world)
-        _watch_card(world)
-        return
-    judge.initialized(world)
-    ndis.up = True
-    machine.scheduler.attention = True
-    ndis.protocol.bind(promiscuous=True)
-    ndis.protocol.send_frames(world.frames)
+    running = [seat for seat in world.seats if not seat.refused]
+    for seat in running:
+        seat.ndis.up = True
+        machine.scheduler.attention = True
+        seat.ndis.protocol.bind(promiscuous=True)
+    for seat in running:
+        seat.ndis.protocol.offer(seat.frames)
+    exchange([seat.ndis.protocol for seat in running], machine)
     machine.settle()
-    judge.traffic(world)
+    for seat in running:
+        judge.traffic(seat)
     machine.events.append((machine.clock.now, Kind.LIFE, 0, world.spec.life))
-    _LIVES[world.spec.life](world)
+    if world.spec.life == "bug-check" and running:
+        machine.scheduler.frozen = True
+    for seat in running:
+        _LIVES[world.spec.life](seat)
+    for seat in world.seats:
+        if seat.refused or world.spec.life == "halt":
+            _watch_card(seat)
 
 
-def _halt(world: World) -> None:
-    ndis = world.ndis
-    judge.receives_back(world)
+def _halt(seat: Seat) -> None:
+    ndis = seat.ndis
+    judge.receives_back(seat)
     ndis.up = False
     ndis.call(Handler.HALT, ndis.miniport.halt, irql=PASSIVE_LEVEL)
-    judge.halted(world)
-    _watch_card(world)
+    judge.halted(seat)
 
 
-def _surprise(world: World) -> None:
-    ndis = world.ndis
-    world.nic.remove()
-    world.machine.settle()
+def _surprise(seat: Seat) -> None:
+    ndis = seat.ndis
+    seat.nic.remove()
+    seat.machine.settle()
     if ndis.ndis_version >= (5, 1) and ndis.adapter.attributes & NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK:
         ndis.call(Handler.PNP_EVENT_NOTIFY, ndis.miniport.pnp_event_notify, "surprise-removed", irql=PASSIVE_LEVEL)
-    ndis.protocol.send_frames([LATE_FRAME])
-    ndis.up = False
-    ndis.call(Handler.HALT, ndis.miniport.halt, irql=PASSIVE_LEVEL)
-    judge.halted(world)
+    ndis.protocol.offer([LATE_FRAME])
+    exchange([ndis.protocol], seat.machine)
+    _halt(seat)
 
 
-def _power_off(world: World) -> None:
-    _shut_down(world, PASSIVE_LEVEL)
+def _power_off(seat: Seat) -> None:
+    _shut_down(seat, PASSIVE_LEVEL)
 
 
-def _bug_check(world: World) -> None:
-    world.machine.scheduler.frozen = True
-    _shut_down(world, HIGH_LEVEL)
+def _bug_check(seat: Seat) -> None:
+    _shut_down(seat, HIGH_LEVEL)
 
 
-def _shut_down(world: World, irql: int) -> None:
+def _shut_down(seat: Seat, irql: int) -> None:
     """Call the shutdown handler, if there is one; afterwards the card must do no cycle and pull no line."""
-    machine, ndis = world.machine, world.ndis
+    ndis, nic, machine = seat.ndis, seat.nic, seat.machine
     adapter = ndis.adapter
-    # A frame is on its way while the system goes down.
     if ndis.ndis_version >= (5, 1):
         ndis.call(Handler.SHUTDOWN, ndis.miniport.shutdown, irql=irql)
     elif adapter.shutdown_handler is not None:
         handler, context = adapter.shutdown_handler, adapter.shutdown_context
         ndis.call(Handler.SHUTDOWN, lambda _: handler(context), irql=irql)
     ndis.up = False
-    world.nic.dma.shut_down = True
-    world.nic.receive_frame(LATE_FRAME)
+    nic.dma.shut_down = True
+    # A frame was on its way while the system went down.
+    nic.receive_frame(LATE_FRAME)
     machine.scheduler.frozen = True
     machine.clock.advance(AFTER_LIFE_NS)
-    judge.shut_down(world)
+    machine.scheduler.frozen = irql == HIGH_LEVEL
+    judge.shut_down(seat)
 
 
-def _watch_card(world: World) -> None:
+def _watch_card(seat: Seat) -> None:
     """After halt the system goes on: frames still arrive, and a card that runs still writes."""
-    world.machine.wire.deliver(LATE_FRAME)
-    world.machine.settle(world.machine.clock.now + AFTER_LIFE_NS)
+    seat.nic.wire.tap = None  # this frame is the bed's: the capture holds those of the life
+    seat.nic.wire.deliver(LATE_FRAME)
+    seat.machine.settle(seat.machine.clock.now + AFTER_LIFE_NS)
 
 
 _LIVES = {"halt": _halt, "power-off": _power_off, "bug-check": _bug_check, "surprise": _surprise}

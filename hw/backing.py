@@ -62,6 +62,11 @@ class Backing(ABC):
         """Zero the pages with these numbers. The caller names every page that may hold anything but zero."""
 
     @abstractmethod
+    def stored(self) -> Iterator[tuple[int, bytes]]:
+        """Number and content of every page that is not all zero, ascending: found in the storage itself, whatever anybody
+        noted. Its cost is that of the pages that the storage holds."""
+
+    @abstractmethod
     def close(self) -> None:
         """Give the memory and the file descriptor back. May be called again; no access is allowed afterwards."""
 
@@ -107,6 +112,21 @@ class MemoryFile(Backing):
             address = page << PAGE_SHIFT
             cells[address : address + PAGE_SIZE] = _ZERO_PAGE
 
+    def stored(self) -> Iterator[tuple[int, bytes]]:
+        end = 0
+        while True:
+            try:
+                start = os.lseek(self._fd, end, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno == errno.ENXIO:  # no data behind *end*
+                    return
+                raise
+            end = os.lseek(self._fd, start, os.SEEK_HOLE)
+            for address in range(start, end, PAGE_SIZE):
+                content = self.cells[address : address + PAGE_SIZE]
+                if content != _ZERO_PAGE:
+                    yield address >> PAGE_SHIFT, content
+
     def close(self) -> None:
         """Close the file and the mapping. A view that is still alive keeps the mapping until it is dropped."""
         if self._fd < 0:
@@ -140,6 +160,13 @@ class ChunkedMemory(Backing):
         for page in pages:
             address = page << PAGE_SHIFT
             cells[address : address + PAGE_SIZE] = _ZERO_PAGE
+
+    def stored(self) -> Iterator[tuple[int, bytes]]:
+        for chunk in sorted(self.cells.chunks):
+            for address in range(chunk << CHUNK_SHIFT, (chunk + 1) << CHUNK_SHIFT, PAGE_SIZE):
+                content = self.cells[address : address + PAGE_SIZE]
+                if content != _ZERO_PAGE:
+                    yield address >> PAGE_SHIFT, content
 
     def close(self) -> None:
         self.cells.chunks.clear()

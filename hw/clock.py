@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 US = 1_000
 MS = 1_000_000
@@ -14,13 +14,14 @@ NEVER = 1 << 62
 """A time that no world reaches."""
 
 Action = Callable[[], None]
+Entry = tuple[int, int, Action]
 
 
 class Clock:
     """Virtual time. Every action that takes time advances it; what falls due on the way runs in order of time, then of
     entry."""
 
-    __slots__ = ("_heap", "_order", "_soon", "_soon_at", "due", "limit", "now", "on_limit")
+    __slots__ = ("_background", "_heap", "_order", "_soon", "_soon_at", "due", "limit", "now", "on_limit")
 
     def __init__(self) -> None:
         self.now = 0
@@ -29,7 +30,8 @@ class Clock:
         self.limit = NEVER
         """When the running handler has taken too long; whoever lets time pass in small steps compares it."""
         self.on_limit: Action | None = None
-        self._heap: list[tuple[int, int, Action]] = []
+        self._heap: list[Entry] = []
+        self._background: set[int] = set()
         self._order = 0
         self._soon: Action | None = None
         self._soon_at = NEVER
@@ -48,13 +50,39 @@ class Clock:
             self._soon_at = NEVER
             self.due = self._heap[0][0] if self._heap else NEVER
 
-    def at(self, delay_ns: int, action: Action) -> None:
-        """Run *action* when *delay_ns* have passed."""
+    def at(self, delay_ns: int, action: Action, *, background: bool = False) -> Entry:
+        """Run *action* when *delay_ns* have passed. Returns the entry, which `cancel` takes back. *background*: nobody waits
+        for it, see `Scheduler.settle`."""
         self._order += 1
         when = self.now + delay_ns
-        heappush(self._heap, (when, self._order, action))
+        entry = when, self._order, action
+        heappush(self._heap, entry)
+        if background:
+            self._background.add(self._order)
         if when < self.due:
             self.due = when
+        return entry
+
+    def cancel(self, entry: Entry) -> bool:
+        """Take an entry out of the queue; False if it is not there any more."""
+        heap = self._heap
+        if entry not in heap:
+            return False
+        heap.remove(entry)
+        heapify(heap)
+        self._background.discard(entry[1])
+        self.due = min(heap[0][0], self._soon_at) if heap else self._soon_at
+        return True
+
+    @property
+    def awaited(self) -> bool:
+        """True if something is due that is not background. The drain of posted writes, which is never long, does not count."""
+        return len(self._heap) > len(self._background)
+
+    @property
+    def idle(self) -> bool:
+        """True if there is something due, all of it background."""
+        return bool(self._background) and len(self._heap) == len(self._background) and self._soon_at == NEVER
 
     def advance(self, ns: int) -> None:
         """Let *ns* nanoseconds pass and run what falls due."""
@@ -79,7 +107,9 @@ class Clock:
             when, action = self._soon_at, self._soon
             self._soon_at = NEVER
         else:
-            when, _, action = heappop(heap)
+            when, order, action = heappop(heap)
+            if self._background:
+                self._background.discard(order)
         if when > self.now:
             self.now = when
         self.due = min(heap[0][0], self._soon_at) if heap else self._soon_at

@@ -314,7 +314,8 @@ class DmaPort:
         if not block.device_reads and not block.device_writes:
             self._findings.report(
                 rules.VALID_WINDOW, f"{self.device}: {purpose} at {Span(logical, length)} after the mapping of {block.name} was "
-                "completed", where=self.armed_by, space="logical", span=Span(logical, length), block=block)
+                "completed", where=self.armed_by, space="logical", span=Span(logical, length), block=block,
+                subject=("completed mapping",))
             return
         self._findings.report(
             rules.DIRECTION, f"{self.device}: {purpose} at {Span(logical, length)} goes against the direction in which "

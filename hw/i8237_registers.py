@@ -51,10 +51,10 @@ class SELECT(Register):
     SET = Field(2)
 
 
-class MASK_ALL(Register):
+class MASK(Register):
     """All four mask bits at once (Mask Register)."""
     width = 1
-    MASK = Field(3, 0)
+    CHANNELS = Field(3, 0)
 
 
 class Transfer(IntEnum):
@@ -81,6 +81,8 @@ class Place(NamedTuple):
     register: str
     number: int
 
+
+REMEDY = "docs/hardware/i8237.md says what is modelled"
 
 CASCADE_CHANNEL = 4
 """The channel of the second controller on which the first one sits; no device uses it."""

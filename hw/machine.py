@@ -45,8 +45,20 @@ class Machine:
         self.scheduler = Scheduler(processors, self.clock, self.events, Random(seed ^ 0x5DEECE66D))
         self.injector = Injector(faults, self.events, self.clock) if faults or recording else None
         self.bus = Bus(self.clock, self.events, self.scheduler, self.where, self.ram, bus_offset, self.injector)
-        self.wire = Wire(self.clock, self.events)
+        self.wires = [Wire(self.clock, self.events)]
+        """One wire for each NIC; the first is there before its NIC."""
         self.nics: list[Nic] = []
+
+    @property
+    def wire(self) -> Wire:
+        """The wire of the first NIC."""
+        return self.wires[0]
+
+    def wire_of(self, number: int) -> Wire:
+        """The wire of NIC *number*, counted from 0."""
+        while number >= len(self.wires):
+            self.wires.append(Wire(self.clock, self.events))
+        return self.wires[number]
 
     def dma_port(self, device: str, adapter: int, limits: DmaLimits) -> DmaPort:
         """A DMA port for a device."""
@@ -57,10 +69,11 @@ class Machine:
         """The interrupt line with *vector*."""
         return self.scheduler.line(vector, DIRQL)
 
-    def add_nic(self, model: type[Nic], limits: DmaLimits | None = None, mac: bytes = b"\x02\x0d\xbe\xd0\x00\x01") -> Nic:
+    def add_nic(self, model: type[Nic], limits: DmaLimits | None = None, mac: bytes | None = None) -> Nic:
         """Plug a NIC in: place its base address registers and route its interrupt, as the firmware of a PC does.
         Decoding and bus mastering are switched on as Windows does for an NDIS 5 miniport."""
         number = len(self.nics)
+        mac = mac if mac is not None else b"\x02\x0d\xbe\xd0\x00" + bytes([number + 1])
         nic = model(self, limits if limits is not None else model.default_limits, number, mac)
         memory, ports = MMIO_BASE + 0x10_0000 * number, PORT_BASE + 0x400 * number
         for bar in model.bars:
@@ -68,7 +81,7 @@ class Machine:
         nic.config.set_interrupt(VECTOR)
         nic.config.command = COMMAND_IO | COMMAND_MEMORY | COMMAND_BUS_MASTER
         self.nics.append(nic)
-        self.wire.station = nic
+        nic.wire.station = nic
         return nic
 
     def settle(self, until: int = NEVER) -> None:

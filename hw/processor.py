@@ -30,6 +30,15 @@ STORM_LIMIT = 64
 LONGEST_WAIT = 6
 """How many switching points an interrupt may wait at most."""
 
+QUIET_PERIODS = 8
+"""How many background entries of the clock `Scheduler.settle` lets run while nothing else happens."""
+
+MOST_PERIODS = 512
+"""How many it lets run in all while nothing else is due."""
+
+MOST_WORK = 64
+"""How many work items run in a row; one that schedules itself again and again would never let go."""
+
 
 def irql_name(irql: int) -> str:
     """``DISPATCH_LEVEL``, or ``DIRQL 9`` for a device level."""
@@ -88,7 +97,7 @@ class Random:
 class Scheduler:
     """The processors and what waits for them."""
 
-    __slots__ = ("_clock", "_events", "_rng", "attention", "current", "frozen", "lines", "locks", "processors")
+    __slots__ = ("_clock", "_events", "_rng", "attention", "current", "frozen", "lines", "locks", "processors", "quiet", "work")
 
     def __init__(self, count: int, clock: Clock, events: EventRecord, rng: Random) -> None:
         self.processors = tuple(Processor(number) for number in range(count))
@@ -100,6 +109,11 @@ class Scheduler:
         self.frozen = False
         """True from a bug check on: nothing is delivered any more."""
         self.lines: dict[int, Line] = {}
+        self.work: list[Callable[[], None]] = []
+        """Work items in the order in which they were scheduled."""
+        self.quiet = 0
+        """Background entries of the clock that ran since `settle` last saw anything else happen. Whoever sees progress that
+        the clock does not see sets it to 0."""
         self._clock = clock
         self._events = events
         self._rng = rng
@@ -142,6 +156,12 @@ class Scheduler:
             if call in processor.dpcs:
                 processor.dpcs.remove(call)
 
+    def queue_work(self, call: Callable[[], None]) -> None:
+        """Queue a work item. It begins where the thread that runs on a processor at PASSIVE_LEVEL waits, in `point(now=True)`:
+        in `settle`, and where a handler sleeps or waits for an event."""
+        self.work.append(call)
+        self.attention = True
+
     def raise_irql(self, irql: int) -> int:
         """Raise the current processor to *irql*; returns the level before."""
         before = self.current.irql
@@ -171,6 +191,8 @@ class Scheduler:
                     self._run_dpcs(processor)
                 if processor.dpcs:
                     waiting = True
+        if now and self.work and self.current.irql == PASSIVE_LEVEL:
+            self._run_work()
         self.attention = waiting or self._left()
 
     def _left(self) -> bool:
@@ -178,17 +200,30 @@ class Scheduler:
         for line in self.lines.values():
             if line.asserting and line.services:
                 return True
-        return any(processor.dpcs for processor in self.processors)
+        return bool(self.work) or any(processor.dpcs for processor in self.processors)
 
     def settle(self, until: int = NEVER) -> None:
-        """Let the machine run until nothing is due any more, or until virtual time *until*."""
+        """Let the machine run until nothing is due any more, or until virtual time *until*.
+
+        What is due in the background, the timers of miniports, runs in its turn and does not hold up the end: when nothing
+        else is due, `QUIET_PERIODS` of its entries run; if that brings nothing else about, the machine has settled. A timer
+        that fires for ever, periodically or because its function sets it again, ends therefore. With *until* they run on.
+        """
         clock = self._clock
+        self.quiet = periods = 0
         while not self.frozen:
             if self.attention:
                 before = self.attention
                 self.point(now=True)
                 if before and not self.attention:
                     continue
+            if clock.awaited:
+                self.quiet = 0
+            elif clock.idle and until == NEVER:
+                self.quiet += 1
+                periods += 1
+                if self.quiet > QUIET_PERIODS or periods > MOST_PERIODS:
+                    return
             if clock.due > until or not clock.run_next():
                 return
 
@@ -224,6 +259,13 @@ class Scheduler:
             line.busy = False
             processor.irql = irql
             self.current = before
+
+    def _run_work(self) -> None:
+        """Run work items on the current processor, whose thread waits."""
+        for _ in range(MOST_WORK):
+            if not self.work or self.frozen:
+                return
+            self.work.pop(0)()
 
     def _run_dpcs(self, processor: Processor) -> None:
         before, irql = self.current, processor.irql

@@ -59,8 +59,8 @@ class AdapterState:
     """State of one adapter. The generated face, `miniport.adapter.Adapter`, stands on it."""
 
     __slots__ = ("_ndis", "attributes", "attributes_set", "bus_master", "claims", "context", "dma_bits", "interface",
-                 "interrupt", "map_registers", "map_registers_freed_at", "named", "nic", "number", "outstanding_receives", "outstanding_sends",
-                 "scatter_gather", "shutdown_context", "shutdown_handler")
+                 "interrupt", "map_registers", "map_registers_freed_at", "named", "nic", "number", "outstanding_receives",
+                 "outstanding_sends", "scatter_gather", "shutdown_context", "shutdown_handler")
 
     def __init__(self, ndis: Ndis, nic: Nic, number: int) -> None:
         self._ndis = ndis

@@ -186,3 +186,15 @@ class AdapterContext(metaclass=_ContextType):
         self.view = view
         self.pointers: dict[int, Any] = {}
         view.fill(0, self.SIZE)
+
+    def at(self, name: str, index: int = 0) -> View:
+        """A pointer to the number in field *name*, or to element *index* of an array of numbers: what NdisInterlockedIncrement
+        takes. Pointers have none: they are not kept in emulated memory."""
+        field = self._fields[name]
+        element = field.element if isinstance(field, Array) else field
+        count = field.count if isinstance(field, Array) else 1
+        if isinstance(element, Pointer):
+            raise TypeError(f"{name} is a pointer; only numbers lie in emulated memory")
+        if not 0 <= index < count:
+            raise IndexError(f"{name}[{index}]: the field has {count} elements")
+        return self.view + (field.offset + index * element.size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 NAMES = (
     "driver_entry", "initialize", "halt", "shutdown", "isr", "handle_interrupt", "enable_interrupt", "disable_interrupt",
     "send", "query_information", "set_information", "return_packet", "reset", "check_for_hang", "synchronize",
-    "pnp_event_notify",
+    "pnp_event_notify", "timer", "work_item",
 )
 """Handlers by the number of their bit."""
 
@@ -34,6 +34,8 @@ class Handler:
     CHECK_FOR_HANG = 1 << 13
     SYNCHRONIZE = 1 << 14
     PNP_EVENT_NOTIFY = 1 << 15
+    TIMER = 1 << 16
+    WORK_ITEM = 1 << 17
 
 
 METHODS = {0: "none"} | {1 << bit: name for bit, name in enumerate(NAMES)}

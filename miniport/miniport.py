@@ -27,7 +27,9 @@ class Miniport:
     machine: ClassVar[dict[str, Any]] = {}
     """Options of the machine that the miniport needs, named as on the command line; the line wins."""
     registry: ClassVar[dict[str, int | str]] = {}
-    """Values that NdisReadConfiguration finds."""
+    """Values that NdisReadConfiguration finds. A backslash stands before the name of a value of a subkey: ``Rings\\Size``."""
+    files: ClassVar[dict[str, bytes]] = {}
+    """Files that NdisOpenFile finds, by name."""
 
     _findings: Findings | None = None
 
@@ -83,7 +85,7 @@ class Miniport:
 
     def overrides(self, handler: str) -> bool:
         """True if the miniport supplies *handler* itself."""
-        return getattr(type(self), handler) is not getattr(Miniport, handler)
+        return getattr(type(self), handler, None) is not getattr(Miniport, handler, None)
 
     def __setattr__(self, name: str, value: Any) -> None:
         findings = self._findings

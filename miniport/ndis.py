@@ -43,6 +43,7 @@ class Ndis:
     """The NDIS library of one world."""
 
     __slots__ = (
+        "_on_limit",
         "adapter",
         "calls",
         "clock",
@@ -90,7 +91,7 @@ class Ndis:
         self.port = ProcessorPort(machine)
         self.handler: int = Handler.NONE
         self.irql_limits = limits_for(windows)
-        self.clock.on_limit = self.check_time
+        self._on_limit = self.check_time
         self.calls: dict[str, int] = {}
         """How often each handler was called."""
         self.log: list[str] = []
@@ -115,7 +116,9 @@ class Ndis:
         self.calls[name] = self.calls.get(name, 0) + 1
         processor.irql = irql
         self.handler = handler
-        self.clock.limit = self.clock.now + HANDLER_LIMIT_NS
+        clock = self.clock
+        outer_on_limit, clock.on_limit = clock.on_limit, self._on_limit
+        clock.limit = clock.now + HANDLER_LIMIT_NS
         ram.tag = tag
         self.where.depth += 1
         self.record((self.clock.now, Kind.ENTER, processor.number, name))
@@ -133,7 +136,8 @@ class Ndis:
             self.where.depth -= 1
             ram.tag = outer_tag
             self.handler = outer_handler
-            self.clock.limit = outer_limit
+            clock.limit = outer_limit
+            clock.on_limit = outer_on_limit
             processor.irql = outer_irql
         self.record((self.clock.now, Kind.LEAVE, processor.number, name, result))
         if self.scheduler.attention:

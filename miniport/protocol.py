@@ -7,7 +7,7 @@ It keeps the books that the verdict needs: which packet went where, which frame 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hw.dma_rules import RX_BYTES
@@ -45,6 +45,7 @@ from verifier.errors import NotModelledError, UsageError
 from verifier.where import where_of_function
 
 if TYPE_CHECKING:
+    from hw.machine import Machine
     from miniport.ndis import Ndis
 
 _ASKED_AT_BIND = (
@@ -78,8 +79,7 @@ class Protocol:
         self.returned = 0
         self.mac = b""
         self.link_up = True
-        self.unsent = 0
-        """Frames that the miniport never took."""
+        self._offered: deque[bytes] = deque()
 
     # Binding
 
@@ -130,25 +130,38 @@ class Protocol:
 
     def send_frames(self, frames: list[bytes]) -> None:
         """Send *frames* in order, as fast as statuses allow; returns when each is completed or nothing moves any more."""
-        ndis = self._ndis
-        pending = deque(frames)
-        while pending and ndis.up:
-            while pending and self._can_send():
-                self._send(self._packet(pending.popleft()))
-            before = len(self.accepted), len(self._waiting), len(pending)
-            if pending or self.accepted or self._waiting:
-                ndis.machine.settle()
-                self._retry()
-            if (len(self.accepted), len(self._waiting), len(pending)) == before and not self._can_send():
-                break
-        self.unsent = len(pending)
+        self.offer(frames)
+        exchange([self], self._ndis.machine)
+
+    def offer(self, frames: list[bytes]) -> None:
+        """Frames to send, in order, behind those that wait."""
+        self._offered.extend(frames)
+
+    @property
+    def unsent(self) -> int:
+        """Frames that the miniport never took."""
+        return len(self._offered)
+
+    @property
+    def at_work(self) -> tuple[int, int, int]:
+        """How many packets the miniport has, how many it refused for now, how many frames wait; all 0 when done."""
+        return len(self.accepted), len(self._waiting), len(self._offered)
+
+    def push(self) -> None:
+        """Hand down what the miniport may take now."""
+        while self._waiting and not self._blocked and self._ndis.up:
+            self._send(self._waiting.popleft())
+        while self._offered and self._ndis.up and self._can_send():
+            self._send(self._packet(self._offered.popleft()))
+
+    @property
+    def can_go_on(self) -> bool:
+        """True if `push` would hand something down."""
+        ready = self._can_send() if self._offered else bool(self._waiting) and not self._blocked
+        return self._ndis.up and ready
 
     def _can_send(self) -> bool:
         return not self._waiting and len(self.accepted) < IN_FLIGHT
-
-    def _retry(self) -> None:
-        while self._waiting and not self._blocked and self._ndis.up:
-            self._send(self._waiting.popleft())
 
     def _packet(self, frame: bytes) -> Packet:
         self._number += 1
@@ -303,6 +316,19 @@ class Protocol:
             return ndis.call(handler, function, *arguments, irql=irql, tag=tag)
         finally:
             scheduler.locks -= 1
+
+
+def exchange(protocols: Sequence[Protocol], machine: Machine) -> None:
+    """Let the protocols send all that was offered, at once, until each frame is completed or nothing moves any more."""
+    while True:
+        for protocol in protocols:
+            protocol.push()
+        before = [protocol.at_work for protocol in protocols]
+        if not any(map(any, before)):
+            return
+        machine.settle()
+        if [protocol.at_work for protocol in protocols] == before and not any(p.can_go_on for p in protocols):
+            return
 
 
 def padded(frame: bytes) -> bytes:

@@ -89,7 +89,7 @@ def where_of_function(function: object) -> Where | None:
 
 
 def place(where: Where | None, base: Path | None = None) -> str | None:
-    """``file:line`` without an absolute path: relative to the working directory, the bed or *base*, else the name."""
+    """``file:line`` without an absolute path: relative to the bed, the working directory or *base*, else the name."""
     if where is None:
         return None
     return f"{display_path(where[0].co_filename, base)}:{line_of(where)}"
@@ -98,8 +98,9 @@ def place(where: Where | None, base: Path | None = None) -> str | None:
 def display_path(name: str, base: Path | None = None) -> str:
     """*name* as people and files see it; never absolute, so that outputs are equal on every machine."""
     path = Path(name)
-    for root in (Path.cwd(), _HOUSE, base):
-        if root is not None:
+    cwd = Path.cwd()
+    for root in (_HOUSE, cwd, base):
+        if root is not None and root.parent != root:  # relative to the root folder is as good as absolute
             try:
                 return path.resolve().relative_to(root.resolve()).as_posix()
             except (ValueError, OSError):

@@ -56,27 +56,28 @@ class Context(AdapterContext):
     rx_packet = Pointer()
     buffer_pool = Pointer()
     rx_next = Ulong()
-    # For the examples: what they keep beside the driver's own state.
+    # What single examples keep beside it.
     extra = Pointer()
     extra_address = Ulonglong()
+    mapped = Array(Pointer(), SLOTS)
 
 
 class Example(Miniport):
     """The miniport that the examples vary."""
 
     attributes = s.NDIS_ATTRIBUTE_BUS_MASTER | s.NDIS_ATTRIBUTE_DESERIALIZE
-    context_class = Context
 
     # Life
 
     def initialize(self, adapter: Adapter) -> int:
         """Claim step by step. Each step registers its undoing, which a later failure or `halt` runs in reverse."""
         with ExitStack() as undo:
-            status, memory = adapter.allocate_memory_with_tag(self.context_class.SIZE, "Exmp")
+            status: int
+            status, memory = adapter.allocate_memory_with_tag(Context.SIZE, "Exmp")
             if memory is None:
                 return status
-            undo.callback(adapter.free_memory, memory, self.context_class.SIZE)
-            context = self.context_class(memory)
+            undo.callback(adapter.free_memory, memory, Context.SIZE)
+            context = Context(memory)
             surprise = s.NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK if adapter.get_version() >= (5, 1) else 0
             adapter.set_attributes_ex(context, 0, self.attributes | surprise, s.NDIS_INTERFACE_PCI)
             context.lock = adapter.allocate_spin_lock()
@@ -108,6 +109,7 @@ class Example(Miniport):
 
     def claim_registers(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
         """Map the registers and reset the card."""
+        status: int
         status, resources = adapter.query_adapter_resources()
         memory = next((r for r in resources if r.kind == "memory"), None)
         if status != NDIS_STATUS_SUCCESS or memory is None:
@@ -125,7 +127,7 @@ class Example(Miniport):
 
     def claim_dma(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
         """Declare the largest of NDIS's three widths that the card's own does not fall below: 24 for 26 bits."""
-        status = adapter.allocate_map_registers(0, s.NDIS_DMA_24BITS, 1, LARGEST_FRAME)
+        status: int = adapter.allocate_map_registers(0, s.NDIS_DMA_24BITS, 1, LARGEST_FRAME)
         if status == NDIS_STATUS_SUCCESS:
             undo.callback(adapter.free_map_registers)
         return status
@@ -150,6 +152,7 @@ class Example(Miniport):
 
     def claim_receive_packet(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
         """The packet in which received frames are indicated, one at a time."""
+        status: int
         status, packets = adapter.allocate_packet_pool(1)
         if packets is None:
             return status
@@ -165,6 +168,7 @@ class Example(Miniport):
 
     def claim_interrupt(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
         """Connect the interrupt, last: the ISR may run from here on and finds everything in place."""
+        status: int
         status, resources = adapter.query_adapter_resources()
         line = next((r for r in resources if r.kind == "interrupt"), None)
         if status != NDIS_STATUS_SUCCESS or line is None:
@@ -235,6 +239,7 @@ class Example(Miniport):
         if cause == hw.GONE:
             return
         adapter.write_register_ulong(context.registers, hw.CAUSE, cause)
+        adapter.read_register_ulong(context.registers, hw.CAUSE)  # the acknowledge is home before the rings are looked at
         self.receive(adapter, context)
         self.reclaim(adapter, context)
 
@@ -257,7 +262,8 @@ class Example(Miniport):
 
     def has_room(self, adapter: Adapter, context: Context, packet: Packet) -> bool:
         """True if the ring has a free slot for each piece of the packet. One slot stays free: a full ring looks empty."""
-        return (context.tx_done - context.tx_next - 1) % SLOTS >= self.pieces(adapter, packet)
+        free: int = (context.tx_done - context.tx_next - 1) % SLOTS
+        return free >= self.pieces(adapter, packet)
 
     def pieces(self, adapter: Adapter, packet: Packet) -> int:
         """Descriptors that the packet needs: one, as it is copied."""

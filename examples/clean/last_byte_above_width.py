@@ -24,7 +24,7 @@ class LastByteAboveWidth(Example):
 
     def claim_dma(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
         """Declare 24 bits, and take the transmit buffers while the memory is still empty."""
-        status = adapter.allocate_map_registers(0, NDIS_DMA_24BITS, 1, LARGEST_FRAME)
+        status: int = adapter.allocate_map_registers(0, NDIS_DMA_24BITS, 1, LARGEST_FRAME)
         if status != NDIS_STATUS_SUCCESS:
             return status
         undo.callback(adapter.free_map_registers)

@@ -16,7 +16,7 @@ from miniport.status import NDIS_STATUS_PENDING
 class LockKept(Example):
     """Releases on every path."""
 
-    machine = {"frames": 32}
+    machine = {"frames": 16}
 
     def send(self, adapter: Adapter, packet: Packet, flags: int) -> int:
         """Hand the packet to the card, or queue it while the ring is full."""

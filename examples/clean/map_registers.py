@@ -13,27 +13,18 @@ from contextlib import ExitStack
 from _base import LARGEST_FRAME, SLOTS, Context, Example
 
 from miniport.adapter import Adapter
-from miniport.context import Array, Pointer
 from miniport.packet import Packet
 from miniport.status import NDIS_DMA_24BITS, NDIS_STATUS_SUCCESS
 
 TO_DEVICE = True
 
 
-class MapContext(Context):
-    """The base's context, and what each map register maps."""
-
-    mapped = Array(Pointer(), SLOTS)
-
-
 class MapRegisters(Example):
     """Sends straight from the protocol's buffers, or from the bounce pages that NDIS puts between."""
 
-    context_class = MapContext
-
     def claim_dma(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
         """One map register for each transmit slot."""
-        status = adapter.allocate_map_registers(0, NDIS_DMA_24BITS, SLOTS, LARGEST_FRAME)
+        status: int = adapter.allocate_map_registers(0, NDIS_DMA_24BITS, SLOTS, LARGEST_FRAME)
         if status == NDIS_STATUS_SUCCESS:
             undo.callback(adapter.free_map_registers)
         return status
@@ -43,7 +34,7 @@ class MapRegisters(Example):
         most = sum(adapter.get_buffer_physical_array_size(buffer) for buffer in packet.buffers() if buffer.length)
         return most if most < SLOTS else 1
 
-    def transmit(self, adapter: Adapter, context: MapContext, packet: Packet) -> None:
+    def transmit(self, adapter: Adapter, context: Context, packet: Packet) -> None:
         """Map each buffer and hand over all pieces of all buffers."""
         buffers = [buffer for buffer in packet.buffers() if buffer.length]
         if sum(adapter.get_buffer_physical_array_size(buffer) for buffer in buffers) >= SLOTS:
@@ -56,7 +47,7 @@ class MapRegisters(Example):
             context.mapped[register] = buffer
         self.hand_over(adapter, context, packet, pieces)
 
-    def release_slot(self, adapter: Adapter, context: MapContext, slot: int) -> None:
+    def release_slot(self, adapter: Adapter, context: Context, slot: int) -> None:
         """Complete the mapping that begins in this slot. The card hands no descriptor of a frame back before it has read the
         whole frame."""
         if context.mapped[slot] is not None:

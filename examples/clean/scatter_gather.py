@@ -24,7 +24,8 @@ class ScatterGather(Example):
 
     def claim_dma(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
         """Register for scatter/gather with 32 bits; there is nothing to undo."""
-        return adapter.initialize_scatter_gather_dma(False, LARGEST_FRAME)
+        status: int = adapter.initialize_scatter_gather_dma(False, LARGEST_FRAME)
+        return status
 
     def pieces(self, adapter: Adapter, packet: Packet) -> int:
         """Descriptors that the packet needs."""

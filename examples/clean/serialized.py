@@ -26,7 +26,7 @@ class Serialized(Example):
 
     ndis_versions = ((5, 1), (5, 0), (4, 0))
     attributes = NDIS_ATTRIBUTE_BUS_MASTER
-    machine = {"frames": 32}
+    machine = {"frames": 16}
 
     def send(self, adapter: Adapter, packet: Packet, flags: int) -> int:
         """Hand the packet to the card, or refuse it while the ring is full."""

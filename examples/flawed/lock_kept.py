@@ -19,7 +19,7 @@ from miniport.status import NDIS_STATUS_PENDING
 class LockKept(Example):
     """Tests the full ring too seldom."""
 
-    machine = {"frames": 32}
+    machine = {"frames": 16}
 
     def send(self, adapter: Adapter, packet: Packet, flags: int) -> int:
         """Hand the packet to the card, or queue it while the ring is full."""

@@ -22,7 +22,8 @@ class MapRegistersFirst(Example):
 
     def claim_dma(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
         """Claim the map registers; halt frees them by itself."""
-        return adapter.allocate_map_registers(0, NDIS_DMA_24BITS, 1, LARGEST_FRAME)
+        status: int = adapter.allocate_map_registers(0, NDIS_DMA_24BITS, 1, LARGEST_FRAME)
+        return status
 
     def halt(self, adapter: Adapter) -> None:
         """Stop the card, free the map registers, then the rest."""

@@ -22,7 +22,7 @@ from miniport.view import View
 class StaleLastByte(Example):
     """Copies by words."""
 
-    machine = {"frames": 32}
+    machine = {"frames": 16}
 
     def claim_transmit_buffers(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
         """As in the base, and cleared."""

@@ -40,7 +40,8 @@ class TruncatedAddress(Example):
 
     def receive_buffer(self, context: Context, slot: int) -> View:
         """As in the base, with another stride."""
-        return context.rx_buffers + slot * STRIDE
+        buffers: View = context.rx_buffers
+        return buffers + slot * STRIDE
 
     def give_receive_slot(self, adapter: Adapter, context: Context, slot: int) -> None:
         """As in the base, with another stride."""

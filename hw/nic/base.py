@@ -60,7 +60,7 @@ class Nic(RegisterFile):
         self.mac = mac
         self.present = True
         self.clock = machine.clock
-        self.wire = machine.wire
+        self.wire = machine.wire_of(adapter)
         self.dma: DmaPort = machine.dma_port(self.name, adapter, limits)
         self.config = PciConfig(self.vendor_id, self.device_id, bars=self.bars, on_command=self._command_changed)
         self.values: list[int] = []

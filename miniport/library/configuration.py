@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 
 class ConfigurationHandle:
-    """An open configuration of one adapter."""
+    """An open configuration of one adapter: its key, or the subkey whose path, with a backslash behind each name, is *path*."""
 
-    __slots__ = ("open",)
+    __slots__ = ("open", "path")
 
-    def __init__(self) -> None:
+    def __init__(self, path: str = "") -> None:
         self.open = True
+        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def open_configuration(ndis: Ndis, adapter: Adapter) -> tuple[int, Configuration
            "NDIS_PARAMETER_TYPE)", source="ddi:ndis/nf-ndis-ndisreadconfiguration")
 def read_configuration(ndis: Ndis, adapter: Adapter, handle: ConfigurationHandle, keyword: str) -> tuple[int, int | str | None]:
     """Read one value. Returns (status, value): FAILURE and None where the registry does not hold it."""
-    value = ndis.miniport.registry.get(keyword)
+    value = ndis.miniport.registry.get(handle.path + keyword)
     return (NDIS_STATUS_FAILURE, None) if value is None else (NDIS_STATUS_SUCCESS, value)
 
 

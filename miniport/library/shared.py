@@ -183,7 +183,7 @@ def _bounce(ndis: Ndis, state: MapRegisters, bounced: list[Bounce], block: Block
         raise BedError("map registers without bounce pages", "this is a fault of the bed: please report it")
     page = state.free_pages.pop()
     inset = page * PAGE_SIZE + (block.physical + at) % PAGE_SIZE
-    pages.device_reads, pages.device_writes = True, True
+    pages.device_reads = pages.device_writes = pages.was_mapped = True
     if write_to_device:
         data = ndis.ram.read(block.physical + at, size)
         ndis.ram.write_tagged(pages.physical + inset, data, ndis.ram.first_tag(block.physical + at, size))

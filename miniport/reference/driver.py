@@ -47,7 +47,7 @@ from miniport.status import (
 from miniport.view import View
 
 TX_SLOTS = 16
-RX_SLOTS = 4
+RX_SLOTS = 8
 BUFFER_BYTES = 2048
 LARGEST_FRAME = 1514
 MM_NON_CACHED = 0
@@ -322,12 +322,14 @@ class ReferenceMiniport(Miniport):
         return True, True
 
     def handle_interrupt(self, adapter: Adapter) -> None:
-        """Acknowledge first, look at the rings afterwards: what comes in between pulls the line again."""
+        """Acknowledge first, look at the rings afterwards: what comes in between pulls the line again. The acknowledge is a
+        posted write: were it not read back, it could reach the card after the look and erase the cause of a later frame."""
         context = adapter.context
         cause = adapter.read_register_ulong(context.registers, hw.CAUSE)
         if cause == hw.GONE:
             return
         adapter.write_register_ulong(context.registers, hw.CAUSE, cause)
+        adapter.read_register_ulong(context.registers, hw.CAUSE)
         if cause & hw.CAUSE_LINK_CHANGE:
             up = adapter.read_register_ulong(context.registers, hw.STATUS) & hw.STATUS_LINK
             adapter.indicate_status(NDIS_STATUS_MEDIA_CONNECT if up else NDIS_STATUS_MEDIA_DISCONNECT)

@@ -116,6 +116,7 @@ class Rig:
         self.tx_buffers = self.block("tx buffers", TX_BUFFERS, 0x10 * BUFFER_SIZE)
         self.processor.store(ring, 0, bytes(count * 16))
         self.program("TX", self.machine.bus.to_logical(base), count)
+        self.settle()
         self.write("CTRL", self.nic.values[1] & 0xE | ctrl | 2)
         self.settle()
         return ring
@@ -129,6 +130,7 @@ class Rig:
         for index in range(handed):
             self.rx_descriptor(index, size)
         self.program("RX", self.machine.bus.to_logical(base), count)
+        self.settle()
         self.write("FILTER", 0x10)
         self.write("CTRL", self.nic.values[1] & 0xE | 4)
         self.write("RX_TAIL", handed % count)

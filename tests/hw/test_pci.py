@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -85,7 +86,7 @@ def test_a_base_address_takes_the_same_value_in_pieces_of_any_size(address: int,
     data = address.to_bytes(4, "little")
     assert whole.write(BAR0, data) == 4
     edges = [0, *sorted(cuts), 4]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         pieces.write(BAR0 + start, data[start:end])
     assert pieces.read(0, SIZE) == whole.read(0, SIZE)
     assert whole.bar(0) == address & ~0xFFF

@@ -120,7 +120,7 @@ def _run(
     return {
         "schema": 1, "verdict": verdict, "status": "NDIS_STATUS_SUCCESS",
         "world": {"miniport": miniport, "nic": nic, "limits": nic, "address_bits": bits, "boundary": boundary,
-                  "ram": ram, "windows": "2003", "ndis": "5.1", "placement": "hostile", "processors": 2,
+                  "ram": ram, "windows": "2003", "ndis": "5.1", "placement": "hostile", "processors": 2, "adapters": 1,
                   "bus_offset": 0, "incoherent": False, "frames": 8, "pcap": None, "life": "halt",
                   "seed": 1, "faults": [], "silicon": False, "stop": False},
         "allocations": shared, "findings": findings, "notices": [],

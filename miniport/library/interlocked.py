@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Interlocked operations: on numbers through a pointer to them, each as one step that nothing can come between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from miniport import rules
+from miniport.library.locks import SpinLock
+from miniport.routine import ANY, UP_TO_DISPATCH, routine
+from miniport.view import View
+
+if TYPE_CHECKING:
+    from miniport.adapter import Adapter
+    from miniport.ndis import Ndis
+
+T = TypeVar("T")
+
+WITH_LOCK_IRQL = {"": UP_TO_DISPATCH, "xp": ANY}
+"""IRQL of the forms that take a spin lock."""
+
+
+def atomically(ndis: Ndis, operation: Callable[[], T]) -> T:
+    """What *operation* returns; no processor is switched to in it."""
+    scheduler = ndis.scheduler
+    frozen, scheduler.frozen = scheduler.frozen, True
+    try:
+        return operation()
+    finally:
+        scheduler.frozen = frozen
+        scheduler.attention = not frozen
+
+
+def under_lock(ndis: Ndis, name: str, lock: SpinLock, operation: Callable[[], T]) -> T:
+    """As `atomically`, for the forms that acquire *lock* for themselves: a caller that holds it waits for ever."""
+    if not lock.live:
+        ndis.findings.report(rules.LOCK_INIT, f"{name} with {lock.name}, which was freed", subject=(lock,))
+    if lock.holder is not None:
+        from miniport.ndis import WorldEnds
+        ndis.findings.report(
+            rules.LOCK_RECURSIVE, f"{name} with {lock.name} while processor {lock.holder} holds it: deadlock", subject=(lock,),
+            related=[("acquired", lock.acquired_at)], bugcheck="0xC4/0x1000 under deadlock detection")
+        raise WorldEnds("hang")
+    return atomically(ndis, operation)
+
+
+def load_number(view: View, offset: int, size: int) -> int:
+    """A number of the driver's own: what it holds has nothing to do with frames."""
+    return int.from_bytes(view.port.load_field(view.block, view.offset + offset, size), "little")
+
+
+def store_number(view: View, offset: int, size: int, value: int) -> None:
+    """Store such a number; bits above it are dropped. Devices that poll the block see it."""
+    store = view.port.store if view.block.watchers else view.port.store_field
+    store(view.block, view.offset + offset, (value & (1 << size * 8) - 1).to_bytes(size, "little"))
+
+
+def _add(ndis: Ndis, addend: View, value: int) -> int:
+    def add() -> int:
+        total = load_number(addend, 0, 4) + value & 0xFFFFFFFF
+        store_number(addend, 0, 4, total)
+        return total
+    return atomically(ndis, add)
+
+
+def _signed(value: int) -> int:
+    return value - (value >> 31 << 32)
+
+
+@routine("NdisInterlockedIncrement", c="LONG NdisInterlockedIncrement(PLONG Addend)", source="ddi:ndis/nf-ndis-ndisinterlockedincrement",
+         event=False)
+def interlocked_increment(ndis: Ndis, adapter: Adapter, addend: View) -> int:
+    """Add one to the LONG behind the pointer. Returns the sum, signed."""
+    return _signed(_add(ndis, addend, 1))
+
+
+@routine("NdisInterlockedDecrement", c="LONG NdisInterlockedDecrement(PLONG Addend)", source="ddi:ndis/nf-ndis-ndisinterlockeddecrement",
+         event=False)
+def interlocked_decrement(ndis: Ndis, adapter: Adapter, addend: View) -> int:
+    """Subtract one from the LONG behind the pointer. Returns the difference, signed."""
+    return _signed(_add(ndis, addend, -1))
+
+
+@routine("NdisInterlockedAddUlong", irql=WITH_LOCK_IRQL, event=False,
+         c="VOID NdisInterlockedAddUlong(PULONG Addend, ULONG Increment, PNDIS_SPIN_LOCK)", source="ddi:ndis/nf-ndis-ndisinterlockedaddulong")
+def interlocked_add_ulong(ndis: Ndis, adapter: Adapter, addend: View, increment: int, lock: SpinLock) -> None:
+    """Add to the ULONG behind the pointer, under a lock that the caller does not hold."""
+    under_lock(ndis, "NdisInterlockedAddUlong", lock, lambda: _add(ndis, addend, increment))
