@@ -56,6 +56,13 @@ AGED: dict[str, Callable[[FrameTree], None]] = {
 1 TiB. *adversary*: nothing is free but 60 KiB on each side of every multiple of 16 MiB."""
 
 
+def ageing_of(name: str) -> Callable[[FrameTree], None]:
+    """The ageing called *name* in `AGED`; `UsageError` if there is none."""
+    if name not in AGED:
+        raise UsageError(f"no ageing is called {name!r}", f"choose one of {', '.join(AGED)}")
+    return AGED[name]
+
+
 def _lengths(seed: int, free: int, used: int) -> Iterator[int]:
     """Random lengths without end: one up to *free*, one up to *used*, and so on."""
     for number in count():

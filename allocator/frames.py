@@ -28,6 +28,10 @@ class Placement(StrEnum):
     HOSTILE = "hostile"
 
 
+# A member of an enumeration costs more to look up than all else that `allocate` does to choose a placement.
+_LOW, _HIGH, _RANDOM, _HOSTILE = Placement.LOW, Placement.HIGH, Placement.RANDOM, Placement.HOSTILE
+
+
 class FrameTree:
     """The free frames of one machine.
 
@@ -113,13 +117,13 @@ class FrameTree:
             high = highest_start
         if low > high:
             return None
-        if placement is Placement.HOSTILE:
+        if placement is _HOSTILE:
             first = self._hostile(count, low, high, boundary, seams)
-        elif placement is Placement.LOW:
+        elif placement is _LOW:
             first = self._lowest(count, low, high, boundary)
-        elif placement is Placement.HIGH:
+        elif placement is _HIGH:
             first = self._highest(count, low, high, boundary, 0)
-        elif placement is Placement.RANDOM:
+        elif placement is _RANDOM:
             drawn = low + rng(high - low + 1)
             first = self._lowest(count, drawn, high, boundary)
             if first is None and drawn > low:

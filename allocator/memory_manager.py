@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from allocator import rules
 from allocator.frames import FrameTree, Placement
+from allocator.nodes import MM_ANY_NODE_OK
 from allocator.virtual import ABOVE_4G, VirtualSpace
 from verifier.address import GIB, KIB, MIB, PAGE_MASK, PAGE_SHIFT, PhysicalAddress, Span, hex_address, pages_for
 from verifier.address_book import Block, BlockKind
@@ -37,10 +38,25 @@ class CacheType(IntEnum):
     MM_WRITE_COMBINED = 2
 
 
+PAGE_READWRITE = 0x04
+PAGE_EXECUTE_READWRITE = 0x40
+PAGE_NOCACHE = 0x200
+PAGE_WRITECOMBINE = 0x400
+"""Flags of the Protect parameter of MmAllocateContiguousNodeMemory (wdm.h)."""
+# Looked up once: a member of an enumeration is slow to reach.
+_ALLOCATE, _FREE = Kind.ALLOCATE, Kind.FREE
+_ACCESS = PAGE_READWRITE | PAGE_EXECUTE_READWRITE
+_CACHE_OF_PROTECT = {0: CacheType.MM_CACHED, PAGE_NOCACHE: CacheType.MM_NON_CACHED, PAGE_WRITECOMBINE: CacheType.MM_WRITE_COMBINED}
+
+
 class MemoryManager:
-    """Memory of one world. Frames are borrowed from *frames*, which the world rolls back at its end."""
+    """Memory of one world. Frames are borrowed from *frames*, which the world rolls back at its end. *nodes* are the NUMA
+    nodes by number (`allocator.nodes`); none: all RAM is node 0."""
 
     __slots__ = (
+        "_book",
+        "_capture",
+        "_clock",
         "_contiguous",
         "_frames",
         "_machine",
@@ -48,20 +64,26 @@ class MemoryManager:
         "_quarantined",
         "_ram",
         "_random",
+        "_record",
+        "_scheduler",
         "bytes_live",
+        "nodes",
         "placement",
         "virtual",
     )
 
     def __init__(self, machine: Machine, frames: FrameTree, placement: Placement = Placement.HOSTILE,
-                 virtual_base: int = ABOVE_4G) -> None:
+                 virtual_base: int = ABOVE_4G, nodes: tuple[Span, ...] = ()) -> None:
         self._machine = machine
         self._ram = machine.ram
         self._random = machine.random.below
+        self._book, self._clock, self._scheduler = machine.book, machine.clock, machine.scheduler
+        self._capture, self._record = machine.where.capture, machine.events.append
         self._frames = frames
         self._quarantine: deque[tuple[int, int]] = deque()
         self._quarantined = 0
         self._contiguous = 0
+        self.nodes = nodes
         self.placement = placement
         self.virtual = VirtualSpace(virtual_base)
         self.bytes_live = 0
@@ -88,27 +110,25 @@ class MemoryManager:
             inset = min(-length & PAGE_MASK, highest - length + 1 - (first << PAGE_SHIFT)) & ~(CACHE_LINE - 1)
         physical = (first << PAGE_SHIFT) + inset
         virtual = self.virtual.reserve(pages) + inset
-        machine = self._machine
         block = Block(
             kind, name, owner, physical, length, virtual=virtual, cached=cached, adapter=adapter, routine=routine,
-            logical=None if logical_offset is None else physical + logical_offset, where=machine.where.capture(),
+            logical=None if logical_offset is None else physical + logical_offset, where=self._capture(),
             device_reads=device_reads, device_writes=device_writes)
         self._ram.forget(first << PAGE_SHIFT, pages << PAGE_SHIFT)
         self.virtual.enter(block)
-        machine.book.add(block)
+        self._book.add(block)
         self.bytes_live += length
-        machine.events.append((machine.clock.now, Kind.ALLOCATE, machine.scheduler.current.number, routine, virtual,
-                               physical, length))
+        self._record((self._clock.now, _ALLOCATE, self._scheduler.current.number, routine, virtual, physical, length))
         return block
 
     def free(self, block: Block, routine: str, handler: str | None = None) -> None:
         """Give a live block back. Its frames stay in quarantine for a while, its addresses for ever."""
-        machine = self._machine
-        machine.book.remove(block, machine.where.capture(), handler)
-        machine.events.append((machine.clock.now, Kind.FREE, machine.scheduler.current.number, routine, block.virtual,
-                               block.physical, block.size))
-        self.bytes_live -= block.size
-        first, pages = block.physical >> PAGE_SHIFT, pages_for((block.physical & PAGE_MASK) + block.size)
+        physical, size = block.physical, block.size
+        self._book.remove(block, self._capture(), handler)
+        self._record((self._clock.now, _FREE, self._scheduler.current.number, routine, block.virtual, physical, size))
+        self.bytes_live -= size
+        first = physical >> PAGE_SHIFT
+        pages = ((physical + size - 1) >> PAGE_SHIFT) - first + 1
         self._quarantine.append((first, pages))
         self._quarantined += pages
         while self._quarantined > QUARANTINE_PAGES:
@@ -127,20 +147,18 @@ class MemoryManager:
         if lowest < 0:
             lowest = 0
         highest_start = (highest - length + 1) >> PAGE_SHIFT
-        if highest - length + 1 < 0 or (boundary and length > boundary):
+        if highest_start < 0 or (boundary and length > boundary):
             return None
         lowest_start = (lowest + PAGE_MASK) >> PAGE_SHIFT
         in_frames = boundary >> PAGE_SHIFT  # a boundary below a page cannot be crossed by what fits into it
-        first = self._frames.allocate(
-            pages, lowest=lowest_start, highest_start=highest_start, boundary=in_frames, placement=self.placement,
-            seams=SEAMS, rng=self._random)
-        while first is None and self._quarantine:
-            while self._quarantine:
-                self._release_oldest()
+        while True:
             first = self._frames.allocate(
                 pages, lowest=lowest_start, highest_start=highest_start, boundary=in_frames, placement=self.placement,
                 seams=SEAMS, rng=self._random)
-        return first
+            if first is not None or not self._quarantine:
+                return first
+            while self._quarantine:
+                self._release_oldest()
 
     def _release_oldest(self) -> None:
         first, pages = self._quarantine.popleft()
@@ -151,9 +169,11 @@ class MemoryManager:
 
     def allocate_contiguous(
         self, routine: str, length: int, lowest: int, highest: int, boundary: int, cache_type: int, adapter: int,
+        preferred_node: int = MM_ANY_NODE_OK,
     ) -> Block | None:
-        """MmAllocateContiguousMemory and its ...SpecifyCache form. Undefined arguments give a finding and None.
-        Source: wdm.h pages of both routines."""
+        """MmAllocateContiguousMemory and its ...SpecifyCache and ...SpecifyCacheNode forms. Undefined arguments give a
+        finding and None. A concrete node is strict: None where it has no such place, whatever the others have. A machine of
+        one node serves every number, after a finding if it is not 0. Source: wdm.h pages of the routines."""
         report = self._machine.findings.report
         if length <= 0 or length > MAXULONG64:
             report(rules.SIZE_NONZERO, f"{routine}: NumberOfBytes is {length}", subject=(routine,))
@@ -173,6 +193,11 @@ class MemoryManager:
         if cache_type not in (0, 1, 2):
             report(rules.CACHE_TYPE, f"{routine}: CacheType {cache_type} is reserved", subject=(routine,))
             return None
+        if preferred_node != MM_ANY_NODE_OK:
+            node = self._node(routine, preferred_node, lowest, highest)
+            if node is None:
+                return None
+            lowest, highest = max(lowest, node.start), min(highest, node.last)
         self._contiguous += 1
         block = self.allocate(
             BlockKind.CONTIGUOUS, routine, f"contiguous memory #{self._contiguous}", length, lowest=lowest, highest=highest,
@@ -181,6 +206,55 @@ class MemoryManager:
         if block is not None:
             block.cache_type = cache_type
         return block
+
+    def allocate_node_memory(
+        self, length: int, lowest: int, highest: int, boundary: int, protect: int, preferred_node: int, adapter: int,
+    ) -> Block | None:
+        """MmAllocateContiguousNodeMemory, of Windows 8 and later: as ...SpecifyCacheNode, with the cache type in *protect*.
+        Source: its wdm.h page."""
+        report, routine = self._machine.findings.report, "MmAllocateContiguousNodeMemory"
+        undefined = protect & 0xFFFFFFFF & ~(_ACCESS | PAGE_NOCACHE | PAGE_WRITECOMBINE)
+        if undefined or protect & _ACCESS in (0, _ACCESS):
+            has = f"0x{undefined:x} beside what is defined" if undefined else "both" if protect & _ACCESS else "neither"
+            report(rules.PROTECT_ONE, f"{routine}: Protect 0x{protect & 0xFFFFFFFF:x} asks for {has}; the choice is PAGE_READWRITE "
+                   "(0x4) or PAGE_EXECUTE_READWRITE (0x40)", subject=(routine,))
+            return None
+        cache_type = _CACHE_OF_PROTECT.get(protect & ~_ACCESS)
+        if cache_type is None:
+            report(rules.PROTECT_CACHE, f"{routine}: Protect 0x{protect:x} holds PAGE_NOCACHE (0x200) and PAGE_WRITECOMBINE (0x400)",
+                   subject=(routine,))
+            return None
+        return self.allocate_contiguous(routine, length, lowest, highest, boundary, cache_type, adapter, preferred_node)
+
+    def _node(self, routine: str, number: int, lowest: int, highest: int) -> Span | None:
+        """The addresses of node *number*; a finding, and None where there is a choice of nodes, if it does not exist."""
+        report, count = self._machine.findings.report, len(self.nodes) or 1
+        everywhere = Span(0, MAXULONG64 + 1)
+        if not 0 <= number < count:
+            have = f"the machine has {count} nodes, numbered from 0" if count > 1 else "the machine has node 0 only"
+            if number & MM_ANY_NODE_OK:
+                report(rules.NODE_ANY, f"{routine}: PreferredNode 0x{number & 0xFFFFFFFF:x} is neither MM_ANY_NODE_OK "
+                       f"(0x{MM_ANY_NODE_OK:x}) nor a node: {have}", subject=(routine,))
+            else:
+                report(rules.NODE_RANGE, f"{routine}: PreferredNode {number}, but {have}", subject=(routine,))
+            return everywhere if count == 1 else None
+        if count == 1:
+            return everywhere
+        node = self.nodes[number]
+        if lowest > node.last or highest < node.start:
+            report(rules.NODE_STRICT, f"{routine}: node {number} is {node} and has no byte from {hex_address(lowest)} to "
+                   f"{hex_address(highest)}; no other node takes its place", subject=(routine,))
+        return node
+
+    def check_repeated(self, routine: str, block: Block, length: int, cache_type: int) -> None:
+        """What MmFreeContiguousMemorySpecifyCache asks for beside the base address of a live contiguous block: it came from a
+        ...SpecifyCache... routine, and the allocation's length and cache type are repeated. A finding otherwise."""
+        report = self._machine.findings.report
+        if not block.routine.startswith("MmAllocateContiguousMemorySpecifyCache"):
+            report(rules.FREESPECIFY_ORIGIN, f"{routine}: {block.name} came from {block.routine}", block=block)
+        elif length != block.size or cache_type != block.cache_type:
+            report(rules.FREESPECIFY_MATCH, f"{routine}: {block.name} was allocated with 0x{block.size:x} bytes and cache type "
+                   f"{block.cache_type}, and is freed with 0x{length:x} and {cache_type}", block=block)
 
     def free_contiguous(self, routine: str, address: int, handler: str | None) -> Block | None:
         """MmFreeContiguousMemory: the exact base of a live contiguous block, once. A finding and None otherwise."""

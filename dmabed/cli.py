@@ -19,6 +19,8 @@ import click
 from dmabed import SiblingShadowedError, __version__, check_siblings
 
 if TYPE_CHECKING:
+    from types import CodeType
+
     from click.shell_completion import CompletionItem
 
     from dmabed.commands import Answer
@@ -69,7 +71,7 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}, epilog="""
+@click.group("dmabed", cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}, epilog="""
 \b
 Examples:
   dmabed run                          the reference miniport's whole life
@@ -159,7 +161,7 @@ def run(as_json: bool, report: str | None, capture: str | None, **given: Any) ->
     """
     from dmabed import commands
 
-    return _say(commands.run(_given(given), report=_path(report), capture=_path(capture), debug=_debug(as_json)), as_json)
+    return _say(commands.run(_given(given), report=_path(report), capture=_path(capture), **_debug(as_json)), as_json)
 
 
 @main.command(epilog="SIZE: decimal, 0x…, or a number with K, M, G or T (powers of 1024).")
@@ -180,7 +182,7 @@ def replay(world: str | None, as_json: bool, report: str | None, capture: str | 
         data = world
     elif world is not None:
         line["miniport"] = world
-    return _say(commands.run(line, data=data, report=_path(report), capture=_path(capture), debug=_debug(as_json)), as_json)
+    return _say(commands.run(line, data=data, report=_path(report), capture=_path(capture), **_debug(as_json)), as_json)
 
 
 @main.command()
@@ -202,7 +204,7 @@ def map_(as_json: bool, **given: Any) -> int:
     """
     from dmabed import commands
 
-    return _say(commands.memory_map(_given(given), debug=_debug(as_json)), as_json)
+    return _say(commands.memory_map(_given(given), **_debug(as_json)), as_json)
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
@@ -216,10 +218,19 @@ def _path(name: str | None) -> Path | None:
     return Path(name) if name is not None else None
 
 
-def _debug(as_json: bool) -> bool:
+def _debug(as_json: bool) -> dict[str, Any]:
+    """Arguments of a command that lives a world: is somebody debugging, and what if a handler cannot be ended?"""
     from dmabed.commands import debugging
 
-    return debugging() and not as_json
+    def give_up(stuck: CodeType) -> None:
+        from verifier.errors import UsageError
+        from verifier.where import place
+
+        sys.stdout = sys.__stdout__
+        os._exit(_fail(UsageError(f"{stuck.co_name} ({place((stuck, 0))}) never returns and catches every exception",
+                                  "catch Exception, not BaseException"), as_json))
+
+    return {"debug": debugging() and not as_json, "give_up": give_up}
 
 
 def _say(answer: Answer, as_json: bool) -> int:

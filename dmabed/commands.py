@@ -18,7 +18,7 @@ from dmabed.output import Printed, check_writable
 from dmabed.report import facts
 from dmabed.result import SCHEMA_VERSION, address_map, as_json, nic_json, sources, verdict_of
 from dmabed.spec import WorldSpec
-from dmabed.watchdog import SECONDS, Watchdog, conclude
+from dmabed.watchdog import SECONDS, GiveUp, Watchdog, conclude
 from dmabed.world import World, run_world
 from hw.capture import read_frames
 from hw.nic import MODELS
@@ -52,17 +52,17 @@ class Case:
 
 
 def run(line: Mapping[str, Any], *, data: str | None = None, report: Path | None = None, capture: Path | None = None,
-        debug: bool = False, seconds: float = SECONDS) -> Answer:
+        debug: bool = False, seconds: float = SECONDS, give_up: GiveUp | None = None) -> Answer:
     """Live one world. *line* holds the options on the line by the name of their `WorldSpec` field; *data* is the JSON, or the
     file of it, that is replayed. *report* is a folder, *capture* a file. *debug*: the miniport keeps stdout, and nothing ends
-    its endless loops. A handler may take *seconds* on the host."""
+    its endless loops. A handler may take *seconds* on the host; *give_up* ends the program for one that cannot be ended (`Watchdog`)."""
     case = _case(line, data)
     if report is not None:
         check_writable(report, "--report", directory=True)
     if capture is not None:
         check_writable(capture, "--capture", directory=False)
     count = case.spec.frames if case.frames is None else len(case.frames)
-    world = _live(case, debug, seconds, capture=capture is not None, trace_lines=count <= LINES_UP_TO)
+    world = _live(case, debug, Watchdog(seconds, give_up), capture=capture is not None, trace_lines=count <= LINES_UP_TO)
     result = as_json(world, with_timeline=report is not None)
     found = sources(world)
     written = ""
@@ -83,11 +83,11 @@ def run(line: Mapping[str, Any], *, data: str | None = None, report: Path | None
     return Answer(0 if result["verdict"] in GOOD else 1, result, text)
 
 
-def memory_map(line: Mapping[str, Any], *, debug: bool = False, seconds: float = SECONDS) -> Answer:
+def memory_map(line: Mapping[str, Any], *, debug: bool = False, seconds: float = SECONDS, give_up: GiveUp | None = None) -> Answer:
     """The address map at the end of initialize. The life goes on without a frame; findings make the exit code 1."""
     case = _case(line, None)
     case = replace(case, spec=replace(case.spec, frames=0, pcap=None), frames=[])
-    world = _live(case, debug, seconds)
+    world = _live(case, debug, Watchdog(seconds, give_up))
     result = as_json(world, with_timeline=False)
 
     def text(width: int, colour: bool) -> str:
@@ -141,11 +141,11 @@ def _case(line: Mapping[str, Any], data: str | None) -> Case:
     return Case(spec, miniport, folder, read_frames(Path(spec.pcap)) if spec.pcap is not None else None)
 
 
-def _live(case: Case, debug: bool, seconds: float, *, capture: bool = False, trace_lines: bool = False) -> World:
+def _live(case: Case, debug: bool, dog: Watchdog, *, capture: bool = False, trace_lines: bool = False) -> World:
     def live() -> World:
         return run_world(case.spec, case.miniport, case.folder, capture=capture, trace_lines=trace_lines, frames=case.frames)
 
-    printed, dog = Printed(), Watchdog(seconds)
+    printed = Printed()
     try:
         with nullcontext() if debug else printed.taking():
             world = live() if debug else dog.run(live)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from dmabed.world import World
 
 _EVIDENCE: dict[str, tuple[str, ...]] = {
-    "contig-": ("MmAllocateContiguousMemory", "MmAllocateContiguousMemorySpecifyCache"),
+    "contig-nodememory-": ("MmAllocateContiguousNodeMemory",), "contig-older-": ("MmAllocateContiguousNodeMemory",),
+    "contig-node-": ("MmAllocateContiguousMemorySpecifyCacheNode",),
+    "contig-": ("MmAllocateContiguousMemory", "MmAllocateContiguousMemorySpecifyCache", "MmAllocateContiguousMemorySpecifyCacheNode"),
     "mapreg-": ("NdisMAllocateMapRegisters",), "sg5-": ("NdisMInitializeScatterGatherDma",),
     "shared-": ("NdisMAllocateSharedMemory",), "lock-": ("NdisAllocateSpinLock",), "int-": ("NdisMRegisterInterrupt",),
     "iomap-": ("NdisMMapIoSpace",), "ioport-": ("NdisMRegisterIoPortRange",), "config-": ("NdisOpenConfiguration",),
@@ -22,9 +24,13 @@ _EVIDENCE: dict[str, tuple[str, ...]] = {
     "dma-": ("dma",), "desc-": ("dma",), "wire-": ("dma",), "rx-": ("NdisMIndicateReceivePacket",),
     "receive-": ("NdisMIndicateReceivePacket",), "send-": ("send",), "oid-": ("query_information", "set_information"),
     "halt-": ("halt",), "shutdown-": ("shutdown",), "surprise-": ("pnp_event_notify",), "init-fail": ("refused",),
-    "register-": ("register",), "mmio-": ("register",),
+    "register-": ("register",), "mmio-": ("register",), "timer-": ("NdisMSetTimer", "NdisMSetPeriodicTimer", "NdisSetTimer"),
+    "timer5-": ("NdisMSetTimer", "NdisMSetPeriodicTimer", "NdisSetTimer"), "work-item-": ("NdisScheduleWorkItem",),
+    "wait-event-": ("NdisWaitEvent",), "lookaside-": ("NdisInitializeNPagedLookasideList",), "file-": ("NdisOpenFile",),
+    "string-": ("NdisFreeString",),
 }
-"""A rule whose id begins so was exercised if one of these was seen: a routine, a handler, a register or a DMA access."""
+"""A rule whose id begins so was exercised if one of these was seen: a routine, a handler, a register or a DMA access. The first
+prefix that fits counts."""
 
 
 

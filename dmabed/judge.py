@@ -27,7 +27,7 @@ def refused(seat: Seat) -> None:
         ndis.findings.report(
             rules.INIT_STATUS, f"initialize returned {status_name(seat.status)}", where=where, subject=("initialize",))
     _leaks(seat, rules.INIT_RELEASE, "a failing initialize")
-    if ndis.failed_routines:
+    if ndis.failed_routines or (ndis.injector is not None and ndis.injector.fired):
         return
     if _no_placement(seat):
         return
@@ -164,6 +164,7 @@ def shut_down(seat: Seat) -> None:
 def _leaks(seat: Seat, rule: Rule, what: str) -> None:
     """Everything that is still claimed is a leak, at the line of its allocation."""
     ndis = seat.ndis
+    ndis.adapter.gone = True
     for claim in list(ndis.adapter.claims.values()):
         extra = claim.also
         if rule is rules.INIT_RELEASE and claim.block is not None:

@@ -35,11 +35,13 @@ DEFAULT_MINIPORT = "the reference miniport"
 
 _LIMITS = ("limits", "address_bits", "boundary")
 _SIZES = frozenset({"ram", "boundary", "bus_offset"})
-_NUMBERS = frozenset({"address_bits", "processors", "adapters", "frames", "seed"})
+_NUMBERS = frozenset({"address_bits", "processors", "adapters", "frames", "seed", "nodes"})
 _FLAGS = frozenset({"silicon", "stop"})
-_MAY_BE_NONE = frozenset({"miniport", *_LIMITS, "ndis", "pcap", "ram_ranges"})
+_MAY_BE_NONE = frozenset({"miniport", *_LIMITS, "ndis", "pcap", "ram_ranges", "aged"})
 _KNOWN = tuple(f.name for f in fields(WorldSpec))
-_MACHINE = tuple(name for name in _KNOWN if name not in ("miniport", "faults", "ram_ranges", "silicon", "stop"))
+_MACHINE = tuple(name for name in _KNOWN if name not in (
+    "miniport", "faults", "silicon", "stop", "ram_ranges", "nodes", "aged"))
+"""What a class may ask for: only what the line can take back."""
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}", re.ASCII)
 
 
@@ -224,6 +226,6 @@ def _ranges(value: Any, source: str) -> tuple[tuple[int, int], ...]:
 def _expect(good: bool, name: str, value: Any, source: str, what: str) -> Any:
     if not good:
         shown = repr(value)
-        name = name if name in ("miniport", "faults", "ram_ranges") else option(name)
+        name = name if name in ("miniport", "faults", "ram_ranges", "nodes", "aged") else option(name)
         raise UsageError(f"{_at(source)}{name}: {shown if len(shown) < 60 else shown[:57] + '...'} is not {what}", f"give {what}")
     return value

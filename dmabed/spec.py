@@ -11,7 +11,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
+from allocator.ageing import ageing_of
 from allocator.frames import Placement
+from allocator.nodes import nodes_of
 from hw.inject import Fault, parse_fault
 from hw.limits import PRESETS, DmaKind, DmaLimits, custom, preset
 from hw.memory_layout import ram_ranges
@@ -22,6 +24,8 @@ from verifier.address import Span
 from verifier.errors import UsageError
 
 LIVES = ("halt", "power-off", "bug-check", "surprise")
+_NO_OPTION = {"ram_ranges": None, "nodes": 1, "aged": None}
+"""Fields that no option of the command line sets, with their defaults."""
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE = re.compile(r"^(?:0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20})$")
 
@@ -30,7 +34,9 @@ _SIZE = re.compile(r"^(?:0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20})$")
 class WorldSpec:
     """One world. Sizes are in bytes. *miniport* is what the command line takes, None for the NIC's reference miniport.
 
-    *ram_ranges* overrides *ram* with a map of (start, size) pairs. *faults* are fault points with effects, as text.
+    *ram_ranges* overrides *ram* with a map of (start, size) pairs. *nodes* is how many NUMA nodes of equal size RAM has
+    (`allocator.nodes`), *aged* what the system did with RAM before (``fragments`` or ``adversary``, `allocator.ageing`); None:
+    nothing. *faults* are fault points with effects, as text.
     """
 
     miniport: str | None = None
@@ -40,6 +46,8 @@ class WorldSpec:
     boundary: int | None = None
     ram: int = 256 << 20
     ram_ranges: tuple[tuple[int, int], ...] | None = None
+    nodes: int = 1
+    aged: str | None = None
     windows: str = "2003"
     ndis: str | None = None
     placement: str = "hostile"
@@ -75,7 +83,9 @@ class WorldSpec:
         if self.silicon and self.stop:
             raise UsageError("--silicon and --stop exclude each other", "choose one: without checks nothing is found to stop at")
         check_versions(self.windows, parse_ndis(self.ndis) if self.ndis else (4, 0))
-        self.ranges()
+        nodes_of(self.ranges(), self.nodes)
+        if self.aged is not None:
+            ageing_of(self.aged)
 
     def model(self) -> type[Nic]:
         """The NIC model."""
@@ -141,8 +151,9 @@ class WorldSpec:
     def replay_line(self, ndis: str) -> str:
         """The one command that gives this world again, every option spelled out."""
         words = ["dmabed", "replay"]
-        if self.ram_ranges is not None:  # no option says it
-            words.append(json.dumps({"miniport": self.miniport, "ram_ranges": self.ram_ranges}))
+        unsaid = {name: getattr(self, name) for name, plain in _NO_OPTION.items() if getattr(self, name) != plain}
+        if unsaid:
+            words.append(json.dumps({"miniport": self.miniport, **unsaid}))
         elif self.miniport is not None:
             words.append(self.miniport)
         words += ["--nic", self.nic]
@@ -153,7 +164,7 @@ class WorldSpec:
         words += ["--ram", size_text(self.ram)] if self.ram_ranges is None else []
         words += ["--windows", self.windows, "--ndis", ndis, "--placement", self.placement, "--processors", str(self.processors),
                   "--bus-offset", size_text(self.bus_offset)]
-        words += ["--adapters", str(self.adapters)] if self.adapters != 1 else []
+        words += ["--adapters", str(self.adapters)]
         words += ["--pcap", self.pcap] if self.pcap is not None else ["--frames", str(self.frames)]
         words += ["--life", self.life, "--seed", str(self.seed)]
         words += ["--silicon"] if self.silicon else ["--stop"] if self.stop else []

@@ -42,8 +42,11 @@ Fields = dict[str, Any]
 
 
 def trace_json(world: World) -> str:
-    """The trace as one JSON object with ``traceEvents``, one event a line; times are virtual, in microseconds with three
-    decimals. *world* has ended: a handler that is still open never returned, and its slice ends with the record."""
+    """The trace as one JSON object with ``traceEvents``, one event a line; times are virtual, in microseconds with up to three
+    decimals. *world* has ended: a handler that is still open never returned, and its slice ends with the record.
+
+    A full record has lost its oldest events: a handler that was entered before them and never returned is not drawn.
+    """
     return _Trace(world).text()
 
 
@@ -282,8 +285,9 @@ class _Trace:
         self._global(ns, f"life: {fields['text']}", "life", {"message": text})
 
     def _finding(self, finding: Finding, cause: str | None = None) -> None:
-        args = {"message": finding.message, "severity": finding.rule.severity.value, "where": place(finding.where, self._world.base),
-                "owner": finding.owner, "remedy": finding.remedy, "caused_by": cause}
+        args = {"message": finding.message, "severity": finding.rule.severity.value,
+                "where": place(finding.where, self._world.base), "owner": finding.owner, "remedy": finding.remedy,
+                "caused_by": cause}
         shown = {key: clean(value) for key, value in args.items() if value}
         self._global(finding.time_ns, finding.rule.id, "finding", shown | {"times": finding.times})
         for consequence in finding.consequences:

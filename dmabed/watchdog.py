@@ -22,13 +22,16 @@ from verifier.findings import StopWorld
 from verifier.where import is_miniport
 
 T = TypeVar("T")
+GiveUp = Callable[[CodeType], None]
 
 SECONDS = 20.0
 """How long one handler may run on the host."""
 _LOOKS = 8
 """How often the watchdog looks within that time."""
-_AGAIN = 0.1
+_AGAIN = 0.02
 """Seconds between attempts to end a handler that catches everything."""
+_ATTEMPTS = 50
+"""Attempts after which the watchdog gives up."""
 _MOST_TIMES = 1000
 """The most often that a finding of a loop without end is counted."""
 
@@ -41,11 +44,16 @@ class TimeIsUp(WorldEnds):
 
 
 class Watchdog:
-    """Watches the calling thread while it lives a world."""
+    """Watches the calling thread while it lives a world.
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    *give_up* is called, in a thread of the watchdog, for a function that catches everything that is raised into it; it has to
+    end the program. Without it the attempts go on.
+    """
+
+    def __init__(self, seconds: float = SECONDS, give_up: GiveUp | None = None) -> None:
         self.stuck: CodeType | None = None
         """The function of the miniport that was ended: the innermost one that the bed had called and that did not return."""
+        self._give_up = give_up
         self._tick = seconds / _LOOKS
         self._over = threading.Event()
         self._lock = threading.Lock()
@@ -58,14 +66,28 @@ class Watchdog:
         try:
             return live()
         finally:
-            with self._lock:
-                self._over.set()
-                if self.stuck is not None:
-                    _raise_in(self._thread, None)
+            self._stop()
+
+    def _stop(self) -> None:
+        """From here on nothing is raised; what was raised and has not arrived yet arrives here.
+
+        Taking it back through `PyThreadState_SetAsyncExc` with NULL leaves CPython 3.11 looking for it for ever.
+        """
+        while not self._over.is_set():
+            try:
+                with self._lock:
+                    self._over.set()
+            except TimeIsUp:
+                continue
+        try:
+            for _ in range(3):
+                pass
+        except TimeIsUp:
+            return
 
     def _watch(self) -> None:
         seen: list[tuple[FrameType, int]] = []
-        tick = self._tick
+        tick, attempts = self._tick, 0
         while not self._over.wait(tick):
             # Look and raise without a pause between: the handler is still inside when the exception reaches it.
             with self._lock:
@@ -75,7 +97,9 @@ class Watchdog:
                 if old and not self._over.is_set():
                     self.stuck = self.stuck or old[-1].f_code
                     _raise_in(self._thread, TimeIsUp)
-                    tick = _AGAIN
+                    tick, attempts = _AGAIN, attempts + 1
+            if attempts >= _ATTEMPTS and self._give_up is not None and self.stuck is not None:
+                self._give_up(self.stuck)
             seen = same + [(entry, 0) for entry in entries[len(same):]]
 
 
@@ -124,8 +148,8 @@ def _entries(frame: FrameType | None) -> list[FrameType]:
     return entries[::-1]
 
 
-def _raise_in(thread: int, kind: type[BaseException] | None) -> None:
-    """Raise *kind* in another thread at its next bytecode; None takes back what was not raised yet."""
+def _raise_in(thread: int, kind: type[BaseException]) -> None:
+    """Raise *kind* in another thread at its next bytecode."""
     import ctypes
 
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(kind) if kind is not None else None)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(kind))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from allocator.memory_manager import MemoryManager
+from allocator.nodes import nodes_of
 from dmabed import judge
 from dmabed.coverage import LineTrace
 from dmabed.pool import lend
@@ -127,12 +128,13 @@ def run_world(spec: WorldSpec, miniport_class: type[Miniport], base: Path, *, ca
     `UsageError` for what cannot be run; anything that the miniport does wrong is a finding in the result."""
     limits = spec.dma_limits()
     version = registered_version(spec, miniport_class)
-    with lend(spec.ranges()) as (backing, tree, rams):
+    nodes = nodes_of(spec.ranges(), spec.nodes) if spec.nodes != 1 else ()
+    with lend(spec.ranges(), spec.aged) as (backing, tree, rams):
         machine = Machine(
             spec.ranges(), backing, processors=spec.processors, seed=spec.seed, bus_offset=spec.bus_offset,
             faults=spec.parsed_faults(), checks=not spec.silicon, stop=spec.stop)
         rams.append(machine.ram)
-        memory = MemoryManager(machine, tree, spec.placed())
+        memory = MemoryManager(machine, tree, spec.placed(), nodes=nodes)
         miniport = _construct(miniport_class)
         writer = CaptureWriter() if capture else None
         seats = [_seat(spec, machine, memory, miniport, limits, version, frames, writer) for _ in range(spec.adapters)]

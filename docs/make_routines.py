@@ -24,11 +24,13 @@ Every routine that this version models. `docs/make_routines.py` writes this page
 - **IRQL**: where the routine may be called; by Windows version where versions differ ("xp to 2003" includes both).
 - **handlers**: from which handlers. *Below DIRQL*: all but isr, disable_interrupt and a synchronize function.
 - **failures**: what an injected fault may return, the default first. None: the routine cannot fail, and none is injected.
-- **source**: `ddi:`, `docs:` Microsoft's windows-driver-docs, `ndis5:` the NDIS 5.1 reference, `nt4:` the NT 4 DDK, `seed2`
-  the DDK page of NdisMFreeSharedMemory for XP and Server 2003.
+- **source**: `ddi:`, `docs:` Microsoft's windows-driver-docs, `ndis5:` the NDIS 5.1 reference, `nt4:` the NT 4 DDK, `osr:` the
+  mirror of the XP DDK at OSR, `seed2` the DDK page of NdisMFreeSharedMemory for XP and Server 2003, `[K]` common knowledge: no
+  page was read.
 
 What stands in parentheses is documented and not checked in this version, except that the ISR may call nothing but what any
-IRQL allows. A routine that is not here raises *not modelled* (exit 3) and names [add-a-routine.md](add-a-routine.md).
+IRQL allows. A routine that is not here raises *not modelled* (exit 3) and names [add-a-routine.md](add-a-routine.md);
+[routines-left.md](routines-left.md) says what does instead, or what is missing.
 
 | NDIS name | Python face | IRQL | handlers | failures | source |
 |---|---|---|---|---|---|

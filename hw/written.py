@@ -123,12 +123,12 @@ class Written:
         if end & PAGE_MASK:
             self._forget_part(stop, stop << PAGE_SHIFT, end)
         spans, full, stale = self.spans, self._full, self._stale
-        for page in present(spans, first, stop):
+        for page in present(spans, first, stop) if spans else ():
             del spans[page]
             self._ragged.pop(page, None)
             chunk = page >> _CHUNK_BITS
             stale[chunk] = stale.get(chunk, 0) | 1 << (page & _CHUNK_MASK)
-        for chunk in present(full, first >> _CHUNK_BITS, (stop + _CHUNK_MASK) >> _CHUNK_BITS):
+        for chunk in present(full, first >> _CHUNK_BITS, (stop + _CHUNK_MASK) >> _CHUNK_BITS) if full else ():
             base = chunk << _CHUNK_BITS
             low, high = max(first - base, 0), min(stop - base, 1 << _CHUNK_BITS)
             dropped = full[chunk] & ((1 << (high - low)) - 1) << low

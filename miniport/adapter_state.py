@@ -58,7 +58,7 @@ class MapRegisters:
 class AdapterState:
     """State of one adapter. The generated face, `miniport.adapter.Adapter`, stands on it."""
 
-    __slots__ = ("_ndis", "attributes", "attributes_set", "bus_master", "claims", "context", "dma_bits", "interface",
+    __slots__ = ("_ndis", "attributes", "attributes_set", "bus_master", "claims", "context", "dma_bits", "gone", "interface",
                  "interrupt", "map_registers", "map_registers_freed_at", "named", "nic", "number", "outstanding_receives",
                  "outstanding_sends", "scatter_gather", "shutdown_context", "shutdown_handler")
 
@@ -72,6 +72,8 @@ class AdapterState:
         self.attributes_set = False
         self.interface = 0
         self.bus_master = False
+        self.gone = False
+        """True from the return of halt, or of an initialize that failed: no function of the miniport is called any more."""
         self.claims: dict[Hashable, Claim] = {}
         self.map_registers: MapRegisters | None = None
         self.map_registers_freed_at: Where | None = None

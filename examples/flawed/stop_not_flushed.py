@@ -22,7 +22,6 @@ class StopNotFlushed(Example):
         """Mask the interrupts, stop the engines, give back the packets, undo initialize."""
         context = adapter.context
         adapter.write_register_ulong(context.registers, hw.MASK, 0)
-        adapter.read_register_ulong(context.registers, hw.MASK)
         adapter.write_register_ulong(context.registers, hw.CTRL, 0)
         self.fail_all_sends(adapter, context)
         context.undo.close()  # FLAW: no register was read since

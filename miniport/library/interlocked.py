@@ -83,7 +83,8 @@ def interlocked_decrement(ndis: Ndis, adapter: Adapter, addend: View) -> int:
 
 
 @routine("NdisInterlockedAddUlong", irql=WITH_LOCK_IRQL, event=False,
-         c="VOID NdisInterlockedAddUlong(PULONG Addend, ULONG Increment, PNDIS_SPIN_LOCK)", source="ddi:ndis/nf-ndis-ndisinterlockedaddulong")
+         c="VOID NdisInterlockedAddUlong(PULONG Addend, ULONG Increment, PNDIS_SPIN_LOCK)",
+         source="ddi:ndis/nf-ndis-ndisinterlockedaddulong")
 def interlocked_add_ulong(ndis: Ndis, adapter: Adapter, addend: View, increment: int, lock: SpinLock) -> None:
     """Add to the ULONG behind the pointer, under a lock that the caller does not hold."""
     under_lock(ndis, "NdisInterlockedAddUlong", lock, lambda: _add(ndis, addend, increment))

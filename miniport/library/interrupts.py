@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 LONGEST_SLEEP_US = 30_000_000
 LONGEST_STALL_US = 50
+FRUITLESS_RUNS = 512
+"""How often handle_interrupt may run in a row while no frame moves before it counts as a livelock."""
 
 
 class Interrupt:
     """A registered interrupt of one adapter: the object behind an NDIS_MINIPORT_INTERRUPT."""
 
-    __slots__ = ("_ndis", "dpc", "line", "live", "request_isr", "service", "shared", "where")
+    __slots__ = ("_moved", "_ndis", "_runs", "dpc", "line", "live", "request_isr", "service", "shared", "where")
 
     def __init__(self, ndis: Ndis, line: Line, request_isr: bool, shared: bool, where: Where | None) -> None:
         self._ndis = ndis
@@ -36,6 +38,8 @@ class Interrupt:
         self.where = where
         self.service: Callable[[], bool] = self._service
         self.dpc: Callable[[], None] = self._deferred
+        self._runs = 0
+        self._moved = -1
 
     def _service(self) -> bool:
         """The line is asserted: call the miniport's ISR, or mask for it and queue its deferred call."""
@@ -63,6 +67,9 @@ class Interrupt:
         ndis = self._ndis
         if not self.live or not ndis.up:
             return
+        self._runs += 1
+        if self._runs % FRUITLESS_RUNS == 0:
+            self._check_progress()
         serialized = ndis.adapter.serialized
         if serialized:
             ndis.scheduler.locks += 1
@@ -73,6 +80,19 @@ class Interrupt:
         finally:
             if serialized:
                 ndis.scheduler.locks -= 1
+
+    def _check_progress(self) -> None:
+        """Deferred calls that follow each other for ever while no frame moves: the cause stays and the card is unmasked again."""
+        ndis = self._ndis
+        wire, protocol = ndis.nic.wire, ndis.protocol
+        moved = len(wire.sent) + wire.arrived + len(protocol.sent) + len(protocol.failed) + len(protocol.received_frames)
+        if moved == self._moved:
+            from miniport.ndis import WorldEnds
+            ndis.findings.report(
+                rules.INT_QUIET, f"handle_interrupt ran {FRUITLESS_RUNS} times in a row and no frame moved: the cause of the interrupt "
+                "is never acknowledged", where=where_of_function(ndis.miniport.handle_interrupt), subject=("isr",))
+            raise WorldEnds("hang")
+        self._moved = moved
 
     def storm(self, line: Line) -> None:
         """The line stays asserted although the ISR ran."""

@@ -1,29 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pool memory and the Mm routines. A failure is None, as NULL is in C; pointers are views."""
+"""Pool memory, and what clears and copies memory. A failure is None, as NULL is in C; pointers are views."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from allocator.memory_manager import MAXULONG64, CacheType
-from allocator.rules import FREESPECIFY_MATCH, FREESPECIFY_ORIGIN
-from hw.processor import APC_LEVEL, PASSIVE_LEVEL
+from allocator.memory_manager import MAXULONG64
 from miniport import rules
 from miniport.handlers import METHODS, NOT_AT_DIRQL
-from miniport.routine import ANY, PASSIVE, UP_TO_DISPATCH, routine
+from miniport.routine import ANY, UP_TO_DISPATCH, routine
 from miniport.status import NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
 from miniport.view import View
-from verifier.address import PhysicalAddress
 from verifier.address_book import BlockKind
 
 if TYPE_CHECKING:
     from miniport.adapter import Adapter
     from miniport.ndis import Ndis
-
-UP_TO_APC = (PASSIVE_LEVEL, APC_LEVEL)
-_CONTIG_FREE_IRQL = {"": UP_TO_DISPATCH, "nt4": PASSIVE, "2000": PASSIVE, "xp": UP_TO_APC, "2008": UP_TO_DISPATCH}
-_CONTIG_FREE_RULE = {"": "contig-free-irql-nt4", "xp": "contig-free-irql-pre2008", "2008": "contig-free-irql-2008"}
-_CONTIG_IRQL = {"": UP_TO_DISPATCH, "nt4": PASSIVE, "2000": PASSIVE, "xp": UP_TO_DISPATCH}
 
 
 def _no_memory(status: int | None) -> tuple[int | None, None]:
@@ -97,80 +89,3 @@ def zero_memory(ndis: Ndis, adapter: Adapter, destination: View, length: int) ->
 def move_memory(ndis: Ndis, adapter: Adapter, destination: View, source: View, length: int) -> None:
     """Copy memory."""
     destination.write(0, source.read(0, length))
-
-
-@routine("MmAllocateContiguousMemory", irql=_CONTIG_IRQL, irql_rule="contig-alloc-irql", handlers=NOT_AT_DIRQL, fails=("null",),
-         c="PVOID MmAllocateContiguousMemory(SIZE_T NumberOfBytes, PHYSICAL_ADDRESS HighestAcceptableAddress)",
-         source="ddi:wdm/nf-wdm-mmallocatecontiguousmemory")
-def mm_allocate_contiguous_memory(ndis: Ndis, adapter: Adapter, number_of_bytes: int, highest_acceptable_address: int,
-                                  ) -> View | None:
-    """A contiguous, nonpaged, cached, page-aligned block at or below the highest address, or None."""
-    return _contiguous(ndis, adapter, "MmAllocateContiguousMemory", number_of_bytes, 0, highest_acceptable_address, 0,
-                       CacheType.MM_CACHED)
-
-
-@routine("MmAllocateContiguousMemorySpecifyCache", irql=_CONTIG_IRQL, irql_rule="contig-alloc-irql", handlers=NOT_AT_DIRQL,
-         fails=("null",),
-         c="PVOID MmAllocateContiguousMemorySpecifyCache(SIZE_T NumberOfBytes, PHYSICAL_ADDRESS Lowest, PHYSICAL_ADDRESS Highest, "
-           "PHYSICAL_ADDRESS BoundaryAddressMultiple, MEMORY_CACHING_TYPE CacheType)",
-         source="ddi:wdm/nf-wdm-mmallocatecontiguousmemoryspecifycache")
-def mm_allocate_contiguous_memory_specify_cache(
-    ndis: Ndis, adapter: Adapter, number_of_bytes: int, lowest_acceptable_address: int, highest_acceptable_address: int,
-    boundary_address_multiple: int, cache_type: int,
-) -> View | None:
-    """As MmAllocateContiguousMemory, at or above the lowest address, across no multiple of the boundary (0: none), with
-    the cache type."""
-    return _contiguous(ndis, adapter, "MmAllocateContiguousMemorySpecifyCache", number_of_bytes, lowest_acceptable_address,
-                       highest_acceptable_address, boundary_address_multiple, cache_type)
-
-
-def _contiguous(ndis: Ndis, adapter: Adapter, name: str, length: int, lowest: int, highest: int, boundary: int, cache: int,
-                ) -> View | None:
-    block = ndis.memory.allocate_contiguous(name, length, lowest, highest, boundary, cache, adapter.number)
-    if block is None:
-        ndis.refused(name)
-        return None
-    adapter.claim(block, block.name, name, block, also=("contig-free-before-unload",))
-    return View(ndis.port, block)
-
-
-@routine("MmFreeContiguousMemory", irql=_CONTIG_FREE_IRQL, irql_rule=_CONTIG_FREE_RULE, handlers=NOT_AT_DIRQL,
-         c="VOID MmFreeContiguousMemory(PVOID BaseAddress)", source="ddi:wdm/nf-wdm-mmfreecontiguousmemory")
-def mm_free_contiguous_memory(ndis: Ndis, adapter: Adapter, base_address: View) -> None:
-    """Free a contiguous block by exactly the pointer that its allocation returned."""
-    _free_contiguous(ndis, adapter, "MmFreeContiguousMemory", base_address)
-
-
-@routine("MmFreeContiguousMemorySpecifyCache", irql=UP_TO_DISPATCH, irql_rule="contig-free-irql-2008", handlers=NOT_AT_DIRQL,
-         c="VOID MmFreeContiguousMemorySpecifyCache(PVOID BaseAddress, SIZE_T NumberOfBytes, MEMORY_CACHING_TYPE CacheType)",
-         source="ddi:wdm/nf-wdm-mmfreecontiguousmemoryspecifycache")
-def mm_free_contiguous_memory_specify_cache(ndis: Ndis, adapter: Adapter, base_address: View, number_of_bytes: int,
-                                            cache_type: int) -> None:
-    """Free a block of the ...SpecifyCache routine: base, byte count and cache type of the allocation."""
-    name = "MmFreeContiguousMemorySpecifyCache"
-    block = base_address.block
-    if block.kind is BlockKind.CONTIGUOUS and block.live:
-        if not block.routine.startswith("MmAllocateContiguousMemorySpecifyCache"):
-            ndis.findings.report(FREESPECIFY_ORIGIN, f"{name}: {block.name} came from {block.routine}", block=block)
-        elif number_of_bytes != block.size or cache_type != block.cache_type:
-            ndis.findings.report(
-                FREESPECIFY_MATCH, f"{name}: {block.name} was allocated with 0x{block.size:x} bytes and cache type "
-                f"{block.cache_type}, and is freed with 0x{number_of_bytes:x} and {cache_type}", block=block)
-    _free_contiguous(ndis, adapter, name, base_address)
-
-
-def _free_contiguous(ndis: Ndis, adapter: Adapter, name: str, base: View) -> None:
-    from miniport.library.shared import check_device_idle
-    block = base.block
-    if block.live and block.kind is BlockKind.CONTIGUOUS and int(base) == block.virtual:
-        check_device_idle(ndis, name, block)
-    freed = ndis.memory.free_contiguous(name, int(base), METHODS[ndis.handler])
-    if freed is not None:
-        adapter.release(freed)
-
-
-@routine("MmGetPhysicalAddress", irql=ANY, c="PHYSICAL_ADDRESS MmGetPhysicalAddress(PVOID BaseAddress)",
-         source="ddi:ntddk/nf-ntddk-mmgetphysicaladdress")
-def mm_get_physical_address(ndis: Ndis, adapter: Adapter, base_address: View) -> PhysicalAddress:
-    """The physical address behind a virtual one; no address for a device."""
-    return ndis.memory.physical_address(int(base_address))

@@ -47,7 +47,8 @@ def initialize_npaged_lookaside_list(ndis: Ndis, adapter: Adapter, size: int, ta
 
 
 @routine("NdisAllocateFromNPagedLookasideList", irql=UP_TO_DISPATCH, handlers=NOT_AT_DIRQL, fails=("null",),
-         c="PVOID NdisAllocateFromNPagedLookasideList(PNPAGED_LOOKASIDE_LIST)", source="ddi:ndis/nf-ndis-ndisallocatefromnpagedlookasidelist")
+         c="PVOID NdisAllocateFromNPagedLookasideList(PNPAGED_LOOKASIDE_LIST)",
+         source="ddi:ndis/nf-ndis-ndisallocatefromnpagedlookasidelist")
 def allocate_from_npaged_lookaside_list(ndis: Ndis, adapter: Adapter, lookaside: LookasideList) -> View | None:
     """An entry, its content undefined, or None."""
     name = "NdisAllocateFromNPagedLookasideList"

@@ -38,7 +38,8 @@ TimerFunction = Callable[[Any, Any], Any]
 class Timer:
     """An NDIS_MINIPORT_TIMER or NDIS_TIMER."""
 
-    __slots__ = ("_deferred_call", "_entry", "_ndis", "_period_ns", "_postponed", "context", "exclusive", "function", "name", "where")
+    __slots__ = ("_deferred_call", "_entry", "_ndis", "_period_ns", "_retry", "context", "exclusive", "function", "name",
+                 "where")
 
     def __init__(self, ndis: Ndis, name: str, function: TimerFunction, context: Any, exclusive: bool) -> None:
         self._ndis = ndis
@@ -51,7 +52,7 @@ class Timer:
         """The line that set the timer last."""
         self._entry: Entry | None = None
         self._period_ns = 0
-        self._postponed = False
+        self._retry: Entry | None = None
         self._deferred_call: Callable[[], None] = self._deferred
 
     def arm(self, routine_name: str, milliseconds: int, periodic: bool) -> None:
@@ -64,14 +65,14 @@ class Timer:
         self._period_ns = delay if periodic else 0
         self._entry = ndis.clock.at(delay, self._expire, background=True)
         self.where = ndis.where.capture()
-        ndis.adapter.claim(self, self.name, routine_name, also=CANCELLED_AT_HALT.also + (CANCELLED_AT_HALT.id,))
+        ndis.adapter.claim(self, self.name, routine_name, also=(*CANCELLED_AT_HALT.also, CANCELLED_AT_HALT.id))
 
     def disarm(self) -> bool:
         """Take the timer out of the queue. True if it was there and its function will not run any more."""
         ndis = self._ndis
         entry, self._entry = self._entry, None
         cancelled = entry is not None and ndis.clock.cancel(entry)
-        if ndis.scheduler.dpc_pending(self._deferred_call) or self._postponed:
+        if ndis.scheduler.dpc_pending(self._deferred_call) or self._retry is not None:
             return False
         ndis.adapter.release(self)
         return cancelled
@@ -84,9 +85,11 @@ class Timer:
     def _deferred(self) -> None:
         ndis = self._ndis
         if not ndis.up and not ndis.handler:
-            self._without_adapter()
+            self._without_handler()
             return
-        self._postponed = False
+        if self._retry is not None:
+            ndis.clock.cancel(self._retry)
+            self._retry = None
         if self._entry is None:
             ndis.adapter.release(self)
         scheduler, exclusive = ndis.scheduler, self.exclusive and ndis.adapter.serialized
@@ -101,13 +104,12 @@ class Timer:
         if self._packets() != before:
             scheduler.quiet = 0
 
-    def _without_adapter(self) -> None:
-        """No handler runs and the adapter is not up: initialize has just returned, and a moment later it will be plain with what;
-        or the adapter is gone."""
+    def _without_handler(self) -> None:
+        """The adapter is not up and none of its handlers runs: it is gone, or about to be up, or the system is going down."""
         ndis = self._ndis
-        if not self._postponed:
-            self._postponed = True
-            ndis.clock.at(TICK_NS, lambda: ndis.scheduler.queue_dpc(self._deferred_call))
+        if not ndis.adapter.gone:
+            if self._retry is None:
+                self._retry = ndis.clock.at(TICK_NS, self._try_again, background=True)
             return
         self._entry, entry = None, self._entry
         if entry is not None:
@@ -115,6 +117,10 @@ class Timer:
         ndis.findings.report(
             CANCELLED_AT_HALT, f"{self.name} fired after the adapter was gone; Windows would call a function of a driver that has left",
             where=self.where, subject=(self.name,), bugcheck="0x7C/0x09, 0x0C; 0xD2 on Windows 2000 and XP")
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self._ndis.scheduler.queue_dpc(self._deferred_call)
 
     def _packets(self) -> tuple[int, int]:
         protocol = self._ndis.protocol
@@ -159,7 +165,7 @@ def ndis_initialize_timer(ndis: Ndis, adapter: Adapter, function: TimerFunction,
 
 
 @routine("NdisSetTimer", irql=UP_TO_DISPATCH, handlers=NOT_AT_DIRQL, c="VOID NdisSetTimer(PNDIS_TIMER, UINT MillisecondsToDelay)",
-         source="[K]")
+         source="ndis5:ff554768")
 def ndis_set_timer(ndis: Ndis, adapter: Adapter, timer: Timer, milliseconds: int) -> None:
     """As NdisMSetTimer, for a timer of NdisInitializeTimer."""
     timer.arm("NdisSetTimer", milliseconds, periodic=False)

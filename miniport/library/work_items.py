@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hw.clock import NEVER
 from hw.processor import PASSIVE_LEVEL
 from miniport.handlers import RUN_TIME, Handler
+from miniport.library.timers import TICK_NS
 from miniport.routine import UP_TO_DISPATCH, routine
 from miniport.status import NDIS_STATUS_SUCCESS
 from verifier.rule import rule
@@ -47,6 +48,9 @@ class WorkItem:
         """Run the function; a finding instead if the adapter is gone."""
         ndis = self._ndis
         if not ndis.up and not ndis.handler:
+            if not ndis.adapter.gone:  # about to be up, or the system is going down
+                ndis.clock.at(TICK_NS, lambda: ndis.scheduler.queue_work(self.run), background=True)
+                return
             ndis.findings.report(
                 DONE_AT_HALT, f"{self.name} was to run after the adapter was gone; Windows would call a function of a driver that has "
                 "left", where=self.where, subject=(self.name,))

@@ -139,7 +139,10 @@ class ReferenceMiniport(Miniport):
 
         if not self._reset_card(adapter, context):
             return NDIS_STATUS_DEVICE_FAILED
-        limits = hw.Limits.from_register(adapter.read_register_ulong(context.registers, hw.LIMITS))
+        stated = adapter.read_register_ulong(context.registers, hw.LIMITS)
+        if stated == hw.GONE:
+            return NDIS_STATUS_DEVICE_FAILED
+        limits = hw.Limits.from_register(stated)
 
         for dma_size in self._widths(limits):
             with ExitStack() as attempt:

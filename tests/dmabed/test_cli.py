@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from jsonschema import Draft202012Validator
 import dmabed
 from dmabed.cli import main
 from dmabed.commands import run as run_command
-from dmabed.options import over
+from dmabed.options import checked, over
+from dmabed.spec import WorldSpec
 from hw.capture import read_frames
 from hw.limits import PRESETS
+from verifier.errors import UsageError
 
 ROOT = Path(dmabed.__file__).resolve().parent.parent
 SCHEMAS = ROOT / "dmabed" / "schemas"
@@ -177,6 +180,18 @@ def test_map_of_ranges_replays() -> None:
     assert run["world"]["ram_ranges"] == [[0, 1 << 24], [1 << 26, 1 << 24]]
     assert call(*shlex.split(run["replay"])[1:], "--json").stdout == first.stdout
     assert "ram_ranges" not in data("replay", '{"ram_ranges": [[0, 16777216]]}', "--ram", "64M")["world"]
+
+
+@pytest.mark.parametrize("spec", [WorldSpec(), WorldSpec(
+    miniport="mine.py", nic="other", address_bits=24, boundary=1 << 20, ram=64 << 20, ram_ranges=((0, 1 << 24),), nodes=2,
+    aged="fragments", windows="xp", ndis="5.0", placement="low", processors=1, adapters=2, bus_offset=4096, frames=3,
+    pcap="x.pcap", life="surprise", seed=7, faults=("dma-read#1",), silicon=True)])
+def test_plain_data_of_a_spec_is_understood_field_by_field(spec: WorldSpec) -> None:
+    given = json.loads(json.dumps(spec.as_dict()))
+    assert replace(WorldSpec(), **checked(given)) == spec
+    for name in given:
+        with pytest.raises(UsageError):
+            checked({name: {"no": "value"}})
 
 
 def test_edited_limits_of_a_result_are_obeyed(tmp_path: Path) -> None:

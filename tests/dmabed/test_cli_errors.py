@@ -296,12 +296,11 @@ def initialize(self, adapter):
             pass"""
 
 
-@pytest.mark.parametrize("body, where", [(LOOP, "mine.py:6"), (STUBBORN, "mine.py:6")])
-def test_endless_loop_is_ended_at_the_handlers_line(write: Write, body: str, where: str) -> None:
-    answer = commands.run({"miniport": write(body)}, seconds=0.2)
+def test_endless_loop_is_ended_at_the_handlers_line(write: Write) -> None:
+    answer = commands.run({"miniport": write(LOOP)}, seconds=0.2)
     RUN.validate(answer.data)
     finding = answer.data["findings"][0]
-    assert (answer.code, answer.data["outcome"], finding["rule"], finding["where"]) == (1, "hang", "time-limit", where)
+    assert (answer.code, answer.data["outcome"], finding["rule"], finding["where"]) == (1, "hang", "time-limit", "mine.py:6")
     assert "time-limit" in answer.text(80, False)
 
 
@@ -310,6 +309,18 @@ def test_how_long_the_host_waited_changes_no_byte(write: Write) -> None:
     answers = [commands.run({"miniport": name}, seconds=seconds) for seconds in (0.1, 0.3)]
     assert answers[0].data == answers[1].data
     assert answers[0].data["log"] == ["looping"]
+
+
+def test_loop_that_cannot_be_ended_ends_the_program(write: Write, tmp_path: Path) -> None:
+    name = write(STUBBORN)
+    code = ("import dmabed.watchdog as w, dmabed.commands as c\nfrom dmabed.cli import main\n"
+            "c.run.__kwdefaults__['seconds'] = 0.2\nmain(['run', 'mine.py', '--json'])")
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path,
+                            env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False, timeout=60)
+    value = json.loads(result.stdout)
+    ERROR.validate(value)
+    assert (result.returncode, result.stderr) == (2, "")
+    assert f"initialize ({name}:6) never returns" in value["error"]["message"]
 
 
 def test_world_that_ended_is_not_disturbed() -> None:

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Field type should not be:Depreca
 """python-pcapng warns of itself."""
 MIXED = Path(__file__).resolve().parent.parent / "data" / "mixed.pcap"
 INBOUND, OUTBOUND = 1, 2
+NAMES = {"inbound": INBOUND, "outbound": OUTBOUND}
 MASTERS = [name for name, limits in PRESETS.items() if limits.kind is DmaKind.MASTER]
 
 
@@ -52,6 +53,10 @@ def captured(world: World) -> bytes:
 
 def pcapng_blocks(data: bytes) -> list[Any]:
     return [block for block in pcapng.FileScanner(io.BytesIO(data)) if isinstance(block, pcapng.blocks.EnhancedPacket)]
+
+
+def direction(block: Any) -> int:
+    return NAMES[block.options["epb_flags"].inout]
 
 
 def raw_packet_blocks(data: bytes) -> list[tuple[int, int, bytes]]:
@@ -123,8 +128,8 @@ def test_dpkt_reads_862_frames(captured: bytes, frames: list[bytes]) -> None:
 def test_python_pcapng_reads_862_blocks_with_their_directions(captured: bytes, frames: list[bytes]) -> None:
     blocks = pcapng_blocks(captured)
     assert len(blocks) == 862
-    sent = [block.packet_data for block in blocks if block.options["epb_flags"] == OUTBOUND]
-    received = [block.packet_data for block in blocks if block.options["epb_flags"] == INBOUND]
+    sent = [block.packet_data for block in blocks if direction(block) == OUTBOUND]
+    received = [block.packet_data for block in blocks if direction(block) == INBOUND]
     assert sent == received == [padded(frame) for frame in frames]
     assert all(block.captured_len == block.packet_len == len(block.packet_data) for block in blocks)
 
@@ -132,8 +137,8 @@ def test_python_pcapng_reads_862_blocks_with_their_directions(captured: bytes, f
 def test_the_readers_and_a_decoder_by_hand_agree(captured: bytes) -> None:
     raw = raw_packet_blocks(captured)
     assert len(raw) == 862
-    assert [(block.options["epb_flags"], block.packet_data) for block in pcapng_blocks(captured)] == [
-        (direction, frame) for _, direction, frame in raw]
+    assert [(direction(block), block.packet_data) for block in pcapng_blocks(captured)] == [
+        (way, frame) for _, way, frame in raw]
     assert [bytes(data) for _, data in dpkt.pcapng.Reader(io.BytesIO(captured))] == [frame for _, _, frame in raw]
 
 
@@ -145,8 +150,8 @@ def test_times_are_virtual_nanoseconds_that_never_go_back(captured: bytes, world
 
 def test_each_echo_comes_at_least_one_wire_time_after_its_frame(captured: bytes) -> None:
     raw = raw_packet_blocks(captured)
-    sent = [(time, frame) for time, direction, frame in raw if direction == OUTBOUND]
-    received = [(time, frame) for time, direction, frame in raw if direction == INBOUND]
+    sent = [(time, frame) for time, way, frame in raw if way == OUTBOUND]
+    received = [(time, frame) for time, way, frame in raw if way == INBOUND]
     for (out, frame), (back, echo) in zip(sent, received, strict=True):
         assert echo == frame and back - out >= (len(frame) + OVERHEAD_BYTES) * 8 * BIT_NS
     assert any(back - out == (len(frame) + OVERHEAD_BYTES) * 8 * BIT_NS for (out, frame), (back, _) in zip(sent, received, strict=True))

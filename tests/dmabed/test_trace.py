@@ -271,10 +271,14 @@ def test_register_accesses_are_slices_that_end_when_the_record_says_inside_their
 
 
 def test_routines_are_instants_with_their_result_and_no_address_of_the_host() -> None:
-    world = world_of()
+    world = world_of(seed=3)
     text = trace_json(world)
-    drawn = read(text).of("routine")
-    assert Counter(s.name for s in drawn) == Counter(e["routine"] for e in of_kind(world, Kind.ROUTINE))
+    trace = read(text)
+    drawn = trace.of("routine")
+    for number in (0, 1):
+        shown = [(s.start, s.name) for s in trace.instants[CPUS, f"processor {number}"] if s.category == "routine"]
+        assert shown == [(e["ns"], e["routine"]) for e in of_kind(world, Kind.ROUTINE) if e["processor"] == number]
+        assert shown
     assert all(s.args["text"].startswith(f"{s.name} -> ") for s in drawn)
     assert "object at" not in text and str(Path.cwd()) not in text
 
@@ -401,8 +405,16 @@ def test_an_inner_handler_that_never_returned_ends_where_the_outer_one_does() ->
 def test_a_return_without_an_entry_is_a_slice_from_the_first_event_on() -> None:
     events = [(70, Kind.LOG, 1, "first"), (80, Kind.LEAVE, 1, "isr", (True, True)), (90, Kind.LEAVE, 1, "send", 259)]
     trace = read(trace_json(with_events(world_of(), events, limit=3)))
-    assert [(s.name, s.start, s.end, s.depth) for s in trace.slices[CPUS, "processor 1"]] == [("isr", 70, 80, 1), ("send", 70, 90, 0)]
-    assert all(s.args["text"] for s in trace.slices[CPUS, "processor 1"])
+    drawn = trace.slices[CPUS, "processor 1"]
+    assert [(s.name, s.start, s.end, s.depth) for s in drawn] == [("isr", 70, 80, 1), ("send", 70, 90, 0)]
+    assert all(s.args["text"] for s in drawn)
+
+
+def test_a_return_without_an_entry_ends_what_was_entered_and_not_left_inside() -> None:
+    events = [(10, Kind.ENTER, 0, "isr"), (20, Kind.LEAVE, 0, "send", 259), (30, Kind.LEAVE, 0, "isr", (True, True))]
+    trace = read(trace_json(with_events(world_of(), events, limit=3)))
+    assert [(s.name, s.start, s.end, s.depth) for s in trace.slices[CPUS, "processor 0"]] == [
+        ("isr", 10, 20, 2), ("send", 10, 20, 1), ("isr", 10, 30, 0)]
 
 
 @settings(max_examples=60)
@@ -449,9 +461,10 @@ def test_any_order_of_entries_and_returns_gives_slices_that_nest(steps: list[tup
 # Every kind of event
 
 
-VALUES = {"handler": "isr", "status": 0, "routine": "NdisFreeMemory", "result": None, "device": "nic0", "register": "CTRL", "size": 4,
-          "value": 1, "logical": 4096, "length": 60, "purpose": "descriptor", "asserted": True, "reason": "runt", "virtual": 4096,
-          "physical": 8192, "point": "dma-read#1", "effect": "fail", "rule": "dma-width", "message": "m", "text": "t", "up": False}
+VALUES = {
+    "handler": "isr", "status": 0, "routine": "NdisFreeMemory", "result": None, "device": "nic0", "register": "CTRL", "size": 4,
+    "value": 1, "logical": 4096, "length": 60, "purpose": "descriptor", "asserted": True, "reason": "runt", "virtual": 4096,
+    "physical": 8192, "point": "dma-read#1", "effect": "fail", "rule": "dma-width", "message": "m", "text": "t", "up": False}
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -494,7 +507,8 @@ def test_times_are_microseconds_and_keep_their_nanoseconds(ns: int, ts: str) -> 
 def test_equal_worlds_give_equal_bytes_whatever_the_hash_seed() -> None:
     program = ("import sys; from dmabed.bed import Bed; from dmabed.trace import trace_json; "
                "sys.stdout.write(trace_json(Bed(seed=5, frames=4).world()))")
-    outputs = [subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2],
+    root = Path(__file__).parents[2]
+    outputs = [subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=root,
                               env={**os.environ, "PYTHONHASHSEED": seed}).stdout for seed in ("1", "2")]
     assert outputs[0] == outputs[1] == trace_json(world_of(seed=5))
 
@@ -508,7 +522,9 @@ def test_the_file_says_which_world_it_shows() -> None:
 def test_saving_writes_the_trace_and_replaces_the_file_that_stood_there(tmp_path: Path) -> None:
     world, path = world_of(), tmp_path / "trace.json"
     path.write_text("old")
-    save_trace(world, path)
+    with path.open() as reader:
+        save_trace(world, path)
+        assert reader.read() == "old", "the file was written over and not replaced"
     assert path.read_bytes() == trace_json(world).encode("ascii")
     assert list(tmp_path.iterdir()) == [path]
 

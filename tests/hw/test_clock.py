@@ -71,6 +71,15 @@ def test_what_fell_due_while_an_action_took_its_time_runs_then() -> None:
     assert clock.now == 110
 
 
+def test_an_entry_that_is_late_already_does_not_take_time_back() -> None:
+    clock, seen = Clock(), []
+    clock.at(50, lambda: seen.append(clock.now))
+    clock.now = 100
+    clock.advance(0)
+    assert seen == [100]
+    assert clock.now == 100
+
+
 def test_run_next_jumps_to_the_next_entry() -> None:
     clock, seen = Clock(), []
     clock.at(300, lambda: seen.append("late"))

@@ -61,7 +61,7 @@ def test_a_width_of_1_to_64_bits_is_taken(bits: int) -> None:
 
 @pytest.mark.parametrize("boundary", [1, 2, 8, 15, 17, 24, 0xFFFF, 0x10001, -16])
 def test_a_boundary_that_is_no_power_of_two_from_16_on_is_refused(boundary: int) -> None:
-    with pytest.raises(UsageError, match="^boundary "):
+    with pytest.raises(UsageError, match="boundary"):
         DmaLimits("x", 32, boundary=boundary)
 
 

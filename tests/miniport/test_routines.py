@@ -42,14 +42,25 @@ REGISTER_ACCESSES = frozenset(
     for size in ("Uchar", "Ushort", "Ulong"))
 ANY_IRQL = REGISTER_ACCESSES | frozenset("""
     NdisGetVersion NdisMSynchronizeWithInterrupt NdisStallExecution NdisAllocateSpinLock NdisFreeSpinLock NdisZeroMemory
-    NdisMoveMemory MmGetPhysicalAddress DbgPrint""".split())
+    NdisMoveMemory MmGetPhysicalAddress DbgPrint NdisInterlockedIncrement NdisInterlockedDecrement NdisInitializeListHead
+    InsertHeadList InsertTailList RemoveHeadList RemoveTailList RemoveEntryList IsListEmpty NdisGetCurrentSystemTime
+    NdisGetSystemUpTime NdisMoveFromMappedMemory NdisMoveToMappedMemory NdisZeroMappedMemory NdisRawReadPortBufferUchar
+    NdisRawReadPortBufferUshort NdisRawReadPortBufferUlong NdisRawWritePortBufferUchar NdisRawWritePortBufferUshort
+    NdisRawWritePortBufferUlong""".split())
+ANY_IRQL_FROM_XP = frozenset("""
+    NdisInterlockedAddUlong NdisInterlockedInsertHeadList NdisInterlockedInsertTailList NdisInterlockedRemoveHeadList""".split())
+"""Before, DISPATCH_LEVEL or below (nt4:103ndisx_81 to _84)."""
+IMMEDIATE = frozenset(f"NdisImmediate{verb}Port{size}" for verb in ("Read", "Write") for size in ("Uchar", "Ushort", "Ulong"))
+FILES = frozenset("NdisOpenFile NdisMapFile NdisUnmapFile NdisCloseFile".split())
 PASSIVE_ONLY = frozenset("""
     NdisOpenConfiguration NdisReadConfiguration NdisReadNetworkAddress NdisCloseConfiguration NdisReadPciSlotInformation
     NdisWritePciSlotInformation NdisMQueryAdapterResources NdisMPciAssignResources NdisMSetAttributesEx NdisMSetAttributes
     NdisMRegisterAdapterShutdownHandler NdisMDeregisterAdapterShutdownHandler NdisMMapIoSpace NdisMUnmapIoSpace
     NdisMRegisterIoPortRange NdisMDeregisterIoPortRange NdisMRegisterInterrupt NdisMDeregisterInterrupt
     NdisMAllocateMapRegisters NdisMFreeMapRegisters NdisQueryMapRegisterCount NdisMInitializeScatterGatherDma
-    NdisMAllocateSharedMemory""".split())
+    NdisMAllocateSharedMemory NdisInitializeTimer NdisWaitEvent NdisInitializeString NdisFreeString NdisAnsiStringToUnicodeString
+    NdisUnicodeStringToAnsiString NdisUpcaseUnicodeString NdisEqualString NdisWriteConfiguration NdisSystemProcessorCount
+    NdisGetCacheFillSize NdisMQueryAdapterInstanceName NdisMGetDeviceProperty""".split()) | IMMEDIATE | FILES - {"NdisMapFile"}
 DISPATCH_ONLY = frozenset("NdisReleaseSpinLock NdisDprAcquireSpinLock NdisDprReleaseSpinLock".split())
 BY_HANDLER = frozenset(["NdisMFreeSharedMemory"])
 """Its IRQL depends on the handler, not on the row: test_shared_memory.py."""
@@ -57,7 +68,7 @@ INIT_ONLY = frozenset("""
     NdisMQueryAdapterResources NdisMPciAssignResources
     NdisMSetAttributesEx NdisMSetAttributes NdisMRegisterAdapterShutdownHandler NdisMMapIoSpace NdisMRegisterIoPortRange
     NdisMRegisterInterrupt NdisMAllocateMapRegisters NdisQueryMapRegisterCount NdisMInitializeScatterGatherDma
-    NdisMAllocateSharedMemory""".split())
+    NdisMAllocateSharedMemory""".split()) | IMMEDIATE | FILES
 INIT_AND_HALT = frozenset("""
     NdisMDeregisterAdapterShutdownHandler NdisMUnmapIoSpace NdisMDeregisterIoPortRange
     NdisMDeregisterInterrupt NdisMFreeMapRegisters""".split())
@@ -66,12 +77,20 @@ INIT_AND_HALT = frozenset("""
 def documented_irql(name: str, windows: str) -> tuple[int, int]:
     """The IRQL that the documents of *windows* give, written down apart from the table."""
     old, newest = windows in ("nt4", "2000"), windows in ("2008", "7")
+    if name.endswith("Node"):
+        return (PASSIVE_LEVEL, DISPATCH_LEVEL)  # it came with Windows Vista
     if name.startswith("MmAllocateContiguousMemory"):
         return (PASSIVE_LEVEL, PASSIVE_LEVEL if old else DISPATCH_LEVEL)
     if name == "MmFreeContiguousMemory":
         return (PASSIVE_LEVEL, PASSIVE_LEVEL if old else DISPATCH_LEVEL if newest else APC_LEVEL)
-    if name == "NdisMSleep":
+    if name in ("NdisMSleep", "NdisOpenConfigurationKeyByName", "NdisOpenConfigurationKeyByIndex"):
         return (PASSIVE_LEVEL, APC_LEVEL)
+    if name == "NdisMInitializeTimer":
+        return (PASSIVE_LEVEL, PASSIVE_LEVEL if old else DISPATCH_LEVEL)
+    if name == "NdisInitializeEvent":
+        return (PASSIVE_LEVEL, PASSIVE_LEVEL if old else HIGH_LEVEL)
+    if name in ANY_IRQL_FROM_XP:
+        return (PASSIVE_LEVEL, DISPATCH_LEVEL if old else HIGH_LEVEL)
     if name in ANY_IRQL or name in BY_HANDLER:
         return (PASSIVE_LEVEL, HIGH_LEVEL)
     if name in PASSIVE_ONLY:
@@ -124,9 +143,9 @@ def test_face_has_the_documented_name_the_parameters_and_a_docstring(row: Routin
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_row_has_a_prototype_of_its_own_name_and_names_its_document(row: Routine) -> None:
     result, _, rest = row.c.partition(f" {row.name}(")
-    assert result in ("VOID", "NDIS_STATUS", "PVOID", "ULONG", "UINT", "BOOLEAN", "PHYSICAL_ADDRESS"), row.c
+    assert result in ("VOID", "NDIS_STATUS", "PVOID", "ULONG", "UINT", "BOOLEAN", "PHYSICAL_ADDRESS", "LONG", "CCHAR", "PLIST_ENTRY"), row.c
     assert rest.endswith(")")
-    assert row.source.startswith(("ddi:", "docs:", "ndis5:", "nt4:", "seed"))
+    assert row.source.startswith(("ddi:", "docs:", "ndis5:", "nt4:", "osr:", "seed", "[K]"))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -241,7 +260,7 @@ def test_isr_may_call_only_what_any_irql_allows(row: Routine) -> None:
     ndis.handler = Handler.ISR
     ndis.scheduler.current.irql = ndis.nic.interrupt_line.irql
     hollow(row)(ndis.adapter, *(None,) * len(row.parameters))
-    assert bool(reported(ndis)) == (row.name not in ANY_IRQL | BY_HANDLER)
+    assert bool(reported(ndis)) == (row.name not in ANY_IRQL | ANY_IRQL_FROM_XP | {"NdisInitializeEvent"} | BY_HANDLER)
 
 
 def test_no_handler_at_all_asks_for_no_context() -> None:
@@ -254,7 +273,7 @@ def test_no_handler_at_all_asks_for_no_context() -> None:
 def test_every_handler_has_one_bit_and_a_name_that_a_miniport_supplies() -> None:
     bits = [bit for bit in METHODS if bit]
     assert sum(bits) == ANYWHERE and all(bit & (bit - 1) == 0 for bit in bits)
-    beside = {"driver_entry", "synchronize", "check_for_hang"}
+    beside = {"driver_entry", "synchronize", "check_for_hang", "timer", "work_item"}
     assert {METHODS[bit] for bit in bits if hasattr(Miniport, METHODS[bit])} >= set(NAMES) - beside
 
 
@@ -273,11 +292,23 @@ FAILURES: dict[str, Any] = {
     "NdisMMapIoSpace": NO_CLAIM, "NdisMRegisterIoPortRange": NO_CLAIM, "NdisMRegisterInterrupt": NO_CLAIM,
     "NdisMQueryAdapterResources": NO_LIST, "NdisMPciAssignResources": NO_LIST,
     "MmAllocateContiguousMemory": NULL, "MmAllocateContiguousMemorySpecifyCache": NULL,
+    "MmAllocateContiguousMemorySpecifyCacheNode": NULL,
     "NdisMAllocateSharedMemory": {"null": (None, POISON_ADDRESS)},
     "NdisMAllocateMapRegisters": {"RESOURCES": s.NDIS_STATUS_RESOURCES},
     "NdisMInitializeScatterGatherDma": {"RESOURCES": s.NDIS_STATUS_RESOURCES, "NOT_SUPPORTED": s.NDIS_STATUS_NOT_SUPPORTED},
     "NdisQueryMapRegisterCount": {"NOT_SUPPORTED": (s.NDIS_STATUS_NOT_SUPPORTED, 0)},
     "NdisReadPciSlotInformation": {"null": b""},
+    "NdisAllocateFromNPagedLookasideList": NULL, "NdisInitializeString": NULL,
+    "NdisAnsiStringToUnicodeString": {"FAILURE": s.NDIS_STATUS_FAILURE},
+    "NdisUnicodeStringToAnsiString": {"FAILURE": s.NDIS_STATUS_FAILURE}, "NdisUpcaseUnicodeString": {"FAILURE": s.NDIS_STATUS_FAILURE},
+    "NdisOpenFile": {"FILE_NOT_FOUND": (s.NDIS_STATUS_FILE_NOT_FOUND, None, 0), "RESOURCES": (s.NDIS_STATUS_RESOURCES, None, 0),
+                     "ERROR_READING_FILE": (s.NDIS_STATUS_ERROR_READING_FILE, None, 0)},
+    "NdisMapFile": {"ALREADY_MAPPED": (s.NDIS_STATUS_ALREADY_MAPPED, None)},
+    "NdisWriteConfiguration": {"FAILURE": s.NDIS_STATUS_FAILURE, "RESOURCES": s.NDIS_STATUS_RESOURCES,
+                               "NOT_SUPPORTED": s.NDIS_STATUS_NOT_SUPPORTED},
+    "NdisOpenConfigurationKeyByName": NO_HANDLE, "NdisOpenConfigurationKeyByIndex": {"FAILURE": (s.NDIS_STATUS_FAILURE, None, None)},
+    "NdisMQueryAdapterInstanceName": {"RESOURCES": (s.NDIS_STATUS_RESOURCES, None)},
+    "NdisMRemoveMiniport": {"FAILURE": s.NDIS_STATUS_FAILURE},
 }
 """Faults, section 5.1: what each routine that can fail answers, apart from the table."""
 
