@@ -49,6 +49,8 @@ class MapRegisters:
     maximum: int
     bits: int
     busy: dict[int, NdisBuffer] = field(default_factory=dict)
+    to_device: dict[int, bool] = field(default_factory=dict)
+    """The direction of each mapping that is open."""
     bounced: dict[int, list[Bounce]] = field(default_factory=dict)
     bounce: Block | None = None
     """Pages within reach, one for each page that the registers can map; None where all memory is in reach."""

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from allocator.memory_manager import MAXULONG64
 from hw.dma_rules import RX_BYTES
 from hw.processor import DISPATCH_LEVEL
 from hw.wire import MINIMUM_FRAME
@@ -180,9 +181,14 @@ class Protocol:
 
     def _slot(self, packet: Packet) -> Block:
         if not self._free:
-            memory = self._ndis.memory
-            block = memory.allocate(BlockKind.OTHER, "protocol", f"packet buffer {len(self._slots)} of the protocol", SLOT_BYTES,
-                                    owner="the protocol", adapter=self._ndis.adapter.number)
+            memory, adapter = self._ndis.memory, self._ndis.adapter
+            lowest, highest = 0, MAXULONG64
+            if adapter.scatter_gather:  # NDIS copies a packet that lies out of reach before it builds the list
+                offset = self._ndis.machine.bus.logical_offset
+                lowest, highest = max(0, -offset), (1 << adapter.dma_bits) - 1 - offset
+            block = memory.allocate(
+                BlockKind.OTHER, "protocol", f"packet buffer {len(self._slots)} of the protocol", SLOT_BYTES, lowest=lowest,
+                highest=highest, owner="the protocol", adapter=adapter.number)
             if block is None:
                 raise UsageError("the machine has no memory left for the packets of the protocol", "give the machine more RAM")
             self._slots.append(block)
@@ -235,7 +241,7 @@ class Protocol:
         index = self._slot_of.pop(packet.number)
         block = self._slots[index]
         if packet.scatter_gather is not None:
-            block.device_reads = False
+            block.device_reads -= len(packet.scatter_gather)
             packet.scatter_gather = None
         self._free.append(index)
         (self.sent if status == NDIS_STATUS_SUCCESS else self.failed).append(packet.frame)
@@ -251,7 +257,8 @@ class Protocol:
         for buffer in packet.buffers():
             block = buffer.view.block
             physical = block.physical + buffer.view.offset
-            block.device_reads = block.was_mapped = True
+            block.device_reads += 1
+            block.was_mapped = True
             pieces.append((bus.to_logical(physical), buffer.length))
         packet.scatter_gather = tuple(pieces)
 

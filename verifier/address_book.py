@@ -71,8 +71,10 @@ class Block:
         self.routine = routine
         self.where = where
         self.runs = runs
-        self.device_reads = device_reads
-        self.device_writes = device_writes
+        self.device_reads = int(device_reads)
+        """How many claims let a device read the block: shared memory is one for its life, each open mapping is one."""
+        self.device_writes = int(device_writes)
+        """The same for writes of a device."""
         self.live = True
         self.was_mapped = False
         """True if a device may have had the block mapped for a transfer that is over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hw.dma_rules import SHARED_AFTER_FREE
+from hw.dma_rules import NEVER_WRITTEN, SHARED_AFTER_FREE
 from hw.processor import DISPATCH_LEVEL, PASSIVE_LEVEL, irql_name
 from miniport import rules
 from miniport.adapter_state import Bounce, MapRegisters
@@ -170,8 +170,9 @@ def _map_buffer(ndis: Ndis, state: MapRegisters, buffer: NdisBuffer, index: int,
         at += size
         left -= size
     block.was_mapped = True
-    block.device_reads |= write_to_device
-    block.device_writes |= not write_to_device
+    block.device_reads += write_to_device
+    block.device_writes += not write_to_device
+    state.to_device[index] = write_to_device
     state.bounced[index] = bounced
     return tuple(pieces)
 
@@ -183,9 +184,14 @@ def _bounce(ndis: Ndis, state: MapRegisters, bounced: list[Bounce], block: Block
         raise BedError("map registers without bounce pages", "this is a fault of the bed: please report it")
     page = state.free_pages.pop()
     inset = page * PAGE_SIZE + (block.physical + at) % PAGE_SIZE
-    pages.device_reads = pages.device_writes = pages.was_mapped = True
+    pages.device_reads = pages.device_writes = 1
+    pages.was_mapped = True
     if write_to_device:
         data = ndis.ram.read(block.physical + at, size)
+        if ndis.ram.unwritten is not None:
+            ndis.findings.report(
+                NEVER_WRITTEN, f"a buffer is mapped for the NIC to read: byte 0x{ndis.ram.unwritten - block.physical:x} of {block.name} "
+                "was never written since it was allocated", block=block)
         ndis.ram.write_tagged(pages.physical + inset, data, ndis.ram.first_tag(block.physical + at, size))
     bounced.append(Bounce(block, at, page, inset, size, write_to_device))
     return pages.physical + inset
@@ -209,10 +215,12 @@ def complete_buffer_physical_mapping(ndis: Ndis, adapter: Adapter, buffer: NdisB
             data = ndis.ram.read(at, piece.size)
             ndis.ram.write_tagged(piece.original.physical + piece.offset, data, ndis.ram.first_tag(at, piece.size))
         state.free_pages.append(piece.page)
-    block.device_reads = block.device_writes = False
+    to_device = state.to_device.pop(index)
+    block.device_reads -= to_device
+    block.device_writes -= not to_device
     del state.busy[index]
     if state.bounce is not None and not state.busy:
-        state.bounce.device_reads = state.bounce.device_writes = False
+        state.bounce.device_reads = state.bounce.device_writes = 0
 
 
 # Scatter/gather

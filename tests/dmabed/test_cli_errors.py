@@ -304,11 +304,15 @@ def test_endless_loop_is_ended_at_the_handlers_line(write: Write) -> None:
     assert "time-limit" in answer.text(80, False)
 
 
-def test_how_long_the_host_waited_changes_no_byte(write: Write) -> None:
-    name = write(LOOP.replace("pass", "adapter.get_version()"))
-    answers = [commands.run({"miniport": name}, seconds=seconds) for seconds in (0.1, 0.3)]
+def test_how_long_the_host_waited_changes_no_byte(write: Write, tmp_path: Path) -> None:
+    name = write(LOOP.replace("pass", "adapter.stall_execution(1)\n        sum(range(2000))"))
+    folders = [tmp_path / "short", tmp_path / "long"]
+    answers = [commands.run({"miniport": name}, report=folder, seconds=seconds)
+               for folder, seconds in zip(folders, (0.1, 0.3), strict=True)]
     assert answers[0].data == answers[1].data
     assert answers[0].data["log"] == ["looping"]
+    pages = [(folder / "index.html").read_text("utf-8") for folder in folders]
+    assert pages[0] == pages[1]
 
 
 def test_loop_that_cannot_be_ended_ends_the_program(write: Write, tmp_path: Path) -> None:
