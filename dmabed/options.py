@@ -209,7 +209,7 @@ def _size(name: str, text: str, source: str) -> int:
 
 
 def _ranges(value: Any, source: str) -> tuple[tuple[int, int], ...]:
-    what = "a list of [start, size] in bytes, whole pages, ascending and apart, 1 TiB at most"
+    what = "a list of [start, size] in bytes, whole pages, ascending and apart, below 2 TiB"
     pairs = [tuple(pair) for pair in value] if isinstance(value, list | tuple) and all(
         isinstance(pair, list | tuple) and len(pair) == 2 for pair in value) else []
     end, good = 0, bool(pairs)

@@ -127,14 +127,12 @@ def conclude(world: World, stuck: CodeType) -> None:
         finding.times = min(finding.times, _MOST_TIMES)
     if any(finding.rule is rules.TIME_LIMIT for finding in findings.errors):
         return
-    before = len(findings.errors)
+    world.machine.clock.now = time_ns
     try:
         findings.report(
             rules.TIME_LIMIT, f"{stuck.co_name} never returned: it ran on and on and was ended", where=(stuck, 0), subject=("stuck",))
     except StopWorld:
-        world.outcome = "hang"
-    for finding in findings.errors[before:]:
-        finding.time_ns = time_ns
+        return
 
 
 def _entries(frame: FrameType | None) -> list[FrameType]:

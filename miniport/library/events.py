@@ -63,6 +63,7 @@ def wait_event(ndis: Ndis, adapter: Adapter, event: Event, milliseconds: int) ->
         if clock.now >= deadline:
             return False
         following = min(clock.due, deadline)
+        ndis.allow(following - clock.now)
         if following > clock.limit:
             if ndis.where.depth > 1:
                 raise NotModelledError(

@@ -193,6 +193,7 @@ def sleep(ndis: Ndis, adapter: Adapter, microseconds: int) -> None:
         microseconds = LONGEST_SLEEP_US
     if ndis.scheduler.attention:
         ndis.scheduler.point(now=True)
+    ndis.allow(microseconds * US)
     ndis.clock.advance(microseconds * US)
 
 
@@ -204,4 +205,6 @@ def stall_execution(ndis: Ndis, adapter: Adapter, microseconds: int) -> None:
         ndis.findings.report(
             rules.STALL_LONG, f"NdisStallExecution of {microseconds} us in {METHODS[ndis.handler]}; at most {LONGEST_STALL_US}",
             subject=("stall", ndis.handler))
-    ndis.clock.advance(min(max(microseconds, 0), LONGEST_SLEEP_US) * US)
+    ns = min(max(microseconds, 0), LONGEST_SLEEP_US) * US
+    ndis.allow(ns)
+    ndis.clock.advance(ns)

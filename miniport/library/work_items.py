@@ -60,6 +60,7 @@ class WorkItem:
         ndis.call(Handler.WORK_ITEM, self.function, self.context, irql=PASSIVE_LEVEL)
         if clock.limit != NEVER:  # the handler that waits meanwhile is not charged for it
             clock.limit += clock.now - began
+            ndis.deadline += clock.now - began
         ndis.adapter.release(self)
 
 

@@ -122,6 +122,18 @@ def test_cancelling_the_only_entry_leaves_nothing_due() -> None:
     assert clock.now == 0
 
 
+@pytest.mark.parametrize("ends", ["cancelled", "ran"])
+def test_a_background_entry_that_ended_does_not_hide_what_is_awaited(ends: str) -> None:
+    clock, _ = bench()
+    entry = clock.at(10, lambda: None, background=True)
+    if ends == "cancelled":
+        clock.cancel(entry)
+    else:
+        clock.advance(10)
+    clock.at(20, lambda: None)
+    assert clock.awaited and not clock.idle
+
+
 def test_an_entry_that_ran_cannot_be_cancelled() -> None:
     clock, _ = bench()
     entry = clock.at(10, lambda: None, background=True)
