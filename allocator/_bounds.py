@@ -9,7 +9,7 @@ into an element at most once for each time that it was lifted, whatever the size
 
 from __future__ import annotations
 
-from allocator._leaves import LEAF_FRAMES, LEAF_MASK, LEAF_SHIFT, run_starts, start_mask
+from allocator._leaves import FULL, LEAF_FRAMES, LEAF_MASK, LEAF_SHIFT, prefix, run_starts, start_mask, suffix
 
 FAN_SHIFT = 4
 FAN_LAST = (1 << FAN_SHIFT) - 1
@@ -160,14 +160,33 @@ class BoundIndex:
 
     def _tighten(self, k: int, leaf: int, count: int) -> None:
         """No permitted run of *count* frames begins in *leaf*: lower its bound to the exact value."""
-        longest, failing = 0, count if self._leaves[leaf] else 1
-        while failing - longest > 1:
-            middle = (longest + failing) >> 1
-            if self._starts(leaf, middle):
-                longest = middle
-            else:
-                failing = middle
-        self._tree.lower(k, longest)
+        self._tree.lower(k, self._longest(leaf, count))
+
+    def _longest(self, leaf: int, limit: int) -> int:
+        """Length of the longest permitted run that begins in *leaf*, which is known to be below *limit*; 0 for none."""
+        bits, end = self._leaves[leaf], (leaf + 1) << LEAF_SHIFT
+        following = 0
+        if bits >> LEAF_MASK and not (self._boundary and end % self._boundary == 0):
+            following = self._leaves[leaf + 1]
+        if self._at_seams:
+            return suffix(bits) + prefix(following) if following & 1 else 0
+        if following & 1:
+            bits |= following << LEAF_FRAMES
+        starts_of = [bits]  # entry n: where 2**n frames begin
+        while bits and 2 << len(starts_of) - 1 < limit:
+            bits &= bits >> (1 << len(starts_of) - 1)
+            starts_of.append(bits)
+        # One frame crosses no seam, so nothing may be concluded from it: the powers of two are tried from above.
+        longest, starts = 0, FULL
+        for n in range(len(starts_of) - 1, -1, -1):
+            length = longest + (1 << n)
+            longer = starts & starts_of[n] >> longest
+            permitted = longer
+            if longer and (self._inner_boundary or self._inner_seam):
+                permitted &= start_mask(length, self._inner_boundary, self._inner_seam)
+            if permitted:
+                longest, starts = length, longer
+        return longest
 
 
 def plain_bounds(leaves: list[int]) -> list[int]:

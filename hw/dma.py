@@ -235,7 +235,7 @@ class DmaPort:
                 block=intended, goes_wrong_at=span.start)
 
     def _pieces(self, logical: int, length: int) -> list[tuple[int, int]]:
-        if self.limits.effect in (Effect.ALIAS, Effect.WRAP):
+        if self.limits.effect in (Effect.ALIAS, Effect.WRAP) and length <= self._max:
             return list(self.limits.pieces(logical, length))
         return []
 

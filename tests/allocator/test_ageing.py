@@ -299,3 +299,42 @@ def test_a_plain_world_needs_no_json_to_be_replayed() -> None:
 def test_an_age_or_a_number_of_nodes_that_is_none_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         Bed(ReferenceMiniport, **options)
+
+
+# What was asked before does not show
+
+requests = st.tuples(st.integers(1, 40), st.sampled_from([0, 16, LEAF]), st.sampled_from(list(Placement)))
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 1 << 16), st.sampled_from([0.5, 0.9]), st.integers(2, 12), st.lists(requests, max_size=12), requests)
+def test_a_place_does_not_depend_on_what_was_asked_before(
+        seed: int, fill: float, largest: int, before: list[tuple[int, int, Placement]], last: tuple[int, int, Placement]) -> None:
+    def ask(tree: FrameTree, count: int, boundary: int, placement: Placement) -> int | None:
+        return tree.allocate(count, lowest=0, highest_start=tree.end, boundary=boundary, placement=placement,
+                             seams=(LEAF, 16), rng=lambda n: n // 3)
+
+    def fresh() -> FrameTree:
+        tree = FrameTree([(0, 3 * LEAF)])
+        age(tree, seed, fill, largest)
+        return tree
+
+    tree = fresh()
+    for request in before:
+        first = ask(tree, *request)
+        if first is not None:
+            tree.free(first, request[0])
+    assert ask(tree, *last) == ask(fresh(), *last)
+
+
+@pytest.mark.parametrize("seam", [16, LEAF])
+@pytest.mark.parametrize("larger", [2, 3, 4, 6, 7])
+def test_two_frames_across_a_seam_are_found_after_a_search_for_more(seam: int, larger: int) -> None:
+    tree = FrameTree([(0, 3 * LEAF)])
+    tree.occupy([(leaf, (1 << LEAF) - 1) for leaf in range(3)])
+    tree.free(LEAF - 1, 2)
+    tree.free(5001, larger)
+    for count, expected in ((larger, 5001 if larger > 2 else LEAF - 1), (2, LEAF - 1)):
+        first = tree.allocate(count, lowest=0, highest_start=tree.end, placement=Placement.HOSTILE, seams=(seam,), rng=lambda n: 0)
+        assert first == expected
+        tree.free(first, count)

@@ -46,9 +46,11 @@ def image(ram: Any) -> dict[int, bytes]:
     return {page: bytes(ram.backing.cells[page * PAGE:(page + 1) * PAGE]) for page in ram.touched()}
 
 
-def careless(at: int, offset: int, seen: Seen, fill: tuple[int, int, int], *, transmit: bool = False) -> type[Miniport]:
+def careless(at: int, offset: int, seen: Seen, fill: tuple[int, int, int], *, transmit: bool = False,
+             length: int | None = None) -> type[Miniport]:
     """A miniport that gives the card a buffer at physical address *at* without a look at the card's limits. *fill*
-    is an address, a length and a value: what lies where silicon goes instead."""
+    is an address, a length and a value: what lies where silicon goes instead. *length* is what the descriptor says instead
+    of the truth."""
 
     class Careless(Miniport):
         ndis_versions = ((5, 1),)
@@ -68,8 +70,8 @@ def careless(at: int, offset: int, seen: Seen, fill: tuple[int, int, int], *, tr
             if transmit:
                 block.write(at - first, FRAME)
             own = hw.OWN | (hw.END if transmit else 0)
-            length = len(FRAME) if transmit else 2048
-            ring.write(0, hw.DESCRIPTOR.pack(at + offset, length, own) + bytes(48))
+            stated = length or (len(FRAME) if transmit else 2048)
+            ring.write(0, hw.DESCRIPTOR.pack(at + offset, stated, own) + bytes(48))
             base, tail, enable = (hw.TX_BASE_LO, hw.TX_TAIL, hw.CTRL_TX_ENABLE) if transmit else (
                 hw.RX_BASE_LO, hw.RX_TAIL, hw.CTRL_RX_ENABLE)
             write = adapter.write_register_ulong
@@ -182,6 +184,14 @@ def test_where_silicon_reaches_no_host_memory_nothing_moves_and_the_card_tells(l
     world = run(seen, careless(at, 0, seen, (3 * MIB, PAGE, 0x5C), transmit=transmit), limits=limits)
     assert seen.changed() == {} and world.nic.dma.corrupted == [] and world.machine.wire.sent == []
     assert seen.failed
+
+
+@pytest.mark.parametrize("length", [4097, 0xA5A5A5A5, 0xFFFFFFFF])
+@pytest.mark.parametrize("at", [3 * MIB, 64 * MIB + 3 * MIB])
+def test_a_length_beyond_the_counter_of_the_card_moves_nothing_at_all(at: int, length: int) -> None:
+    seen = Seen()
+    world = run(seen, careless(at, 0, seen, (3 * MIB, PAGE, 0x5C), transmit=True, length=length), address_bits=26)
+    assert seen.changed() == {} and world.machine.wire.sent == [] and seen.failed
 
 
 def test_the_owner_of_the_overwritten_bytes_is_named() -> None:

@@ -131,6 +131,19 @@ def test_a_context_that_is_larger_than_its_memory_is_a_finding(short: int) -> No
     assert broken(machine) == (["shared-bounds"] if short else [])
 
 
+@pytest.mark.parametrize("missing", [0, 1, 4])
+@pytest.mark.parametrize("write", [False, True])
+def test_a_field_of_which_a_byte_is_missing_is_noticed_at_its_own_access(missing: int, write: bool) -> None:
+    context, machine, _ = place(60 - missing, Longer)
+    [finding] = machine.findings.errors
+    before = finding.times
+    if write:
+        context.last = 1
+    else:
+        assert context.last == 0
+    assert finding.times == before + bool(missing)
+
+
 @pytest.mark.parametrize("name", ["flags", "address", "ring"])
 @pytest.mark.parametrize("write", [False, True])
 def test_a_freed_context_is_noticed_at_each_kind_of_field(name: str, write: bool) -> None:

@@ -149,6 +149,19 @@ def test_the_isr_may_run_before_the_registration_returns_and_queues_nothing_in_i
     assert seen == ["isr", "registered"] and broken(world) == []
 
 
+def test_an_interrupt_during_initialize_queues_no_call_for_later_either(live: Any, bare: Any, broken: Any) -> None:
+    kept = []
+
+    def initialize(adapter: Any) -> None:
+        kept.append(register(adapter)[1])
+        pull(adapter)
+        for _ in range(20):
+            adapter.get_version()
+
+    world = live(bare(initialize, isr=quiet_isr, handle_interrupt=lambda a: None, halt=lambda a: a.deregister_interrupt(kept[0])))
+    assert broken(world) == [] and world.ndis.calls["isr"] == 1 and "handle_interrupt" not in world.ndis.calls
+
+
 @pytest.mark.parametrize("answer, calls", [((True, True), 1), ((True, False), 0)])
 def test_the_second_answer_of_the_isr_queues_the_deferred_call(live: Any, bare: Any, answer: tuple[bool, bool],
                                                                calls: int) -> None:

@@ -213,6 +213,7 @@ def test_what_the_device_wrote_is_not_copied_back_where_it_was_mapped_for_readin
         buffer = buffer_of(adapter, 16)
         [(address, _)] = adapter.start_buffer_physical_mapping(buffer, 0, True)
         adapter.nic.dma.write(address, b"from the device!", "test")
+        adapter.nic.dma.flush()
         adapter.complete_buffer_physical_mapping(buffer, 0)
         seen.append(buffer.view.read(0, 16))
         drop(adapter, buffer)

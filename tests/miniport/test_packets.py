@@ -220,6 +220,18 @@ def test_resources_that_are_announced_let_ndis_ask_again(live: Any, bare: Any, b
     assert seen == [1, 1] and [r for r in broken(world) if r.startswith("send")] == []
 
 
+def test_without_an_announcement_ndis_never_asks_again(live: Any, bare: Any, all_broken: Any) -> None:
+    seen: list[Any] = []
+
+    def send(adapter: Any, packet: Any, flags: int) -> int:
+        seen.append(packet.number)
+        return s.NDIS_STATUS_RESOURCES
+
+    world = live(sender(bare, send), frames=3)
+    assert seen == [1] and world.lost == 3 and world.outcome == "ran"
+    assert "frame-lost-without-fault" in all_broken(world)
+
+
 def test_a_frame_that_never_reached_the_wire_is_lost(live: Any, bare: Any, all_broken: Any) -> None:
     world = live(sender(bare, lambda adapter, packet, flags: s.NDIS_STATUS_SUCCESS), frames=1)
     assert "frame-lost-without-fault" in all_broken(world) and world.lost == 1
