@@ -49,6 +49,12 @@ _ACCESS = PAGE_READWRITE | PAGE_EXECUTE_READWRITE
 _CACHE_OF_PROTECT = {0: CacheType.MM_CACHED, PAGE_NOCACHE: CacheType.MM_NON_CACHED, PAGE_WRITECOMBINE: CacheType.MM_WRITE_COMBINED}
 
 
+def _odd_line(room: int) -> int:
+    """The last odd multiple of a cache line within *room*, or the first one where there is none."""
+    lines = room // CACHE_LINE
+    return (lines if lines & 1 else max(lines - 1, 1)) * CACHE_LINE
+
+
 class MemoryManager:
     """Memory of one world. Frames are borrowed from *frames*, which the world rolls back at its end. *nodes* are the NUMA
     nodes by number (`allocator.nodes`); none: all RAM is node 0."""
@@ -98,16 +104,20 @@ class MemoryManager:
         """A block of *length* bytes, contiguous in physical memory within [lowest, highest], both inclusive, that
         crosses no multiple of *boundary* (0: none). None if and only if no such place is free.
 
-        *minimal_alignment*: under hostile placement the block starts on a cache line instead of a page, with its end at
-        the end of a page. *logical_offset*: logical address minus physical address, for memory that a device sees.
+        *minimal_alignment*: under hostile placement the block starts on an odd cache line, aligned to nothing larger, with its
+        end as near to the end of a page as that allows. *logical_offset*: logical address minus physical address, for memory that a device sees.
         """
-        first = self._place(length, lowest, highest, boundary)
+        inset, first = 0, None
+        if minimal_alignment and self.placement is Placement.HOSTILE:
+            inset = _odd_line(-length & PAGE_MASK)
+            first = self._place(inset + length, lowest, highest, boundary)
+            if first is None:
+                inset = 0
+        if first is None:
+            first = self._place(length, lowest, highest, boundary)
         if first is None:
             return None
-        pages = pages_for(length)
-        inset = 0
-        if minimal_alignment and self.placement is Placement.HOSTILE:
-            inset = min(-length & PAGE_MASK, highest - length + 1 - (first << PAGE_SHIFT)) & ~(CACHE_LINE - 1)
+        pages = pages_for(inset + length)
         physical = (first << PAGE_SHIFT) + inset
         virtual = self.virtual.reserve(pages) + inset
         block = Block(

@@ -79,6 +79,7 @@ Examples:
   dmabed run mynic.py --address-bits 24 --report out
   dmabed run mynic.py --json | jq .verdict
   dmabed map mynic.py                 where its memory lies
+  dmabed new mine                     a folder with a miniport and its tests to start from
 \b
 Exit codes: 0 clean; 1 findings, refused or not proven; 2 usage or bad input; 3 the bed failed.
 Shell completion (bash; zsh and fish alike): eval "$(_DMABED_COMPLETE=bash_source dmabed)"
@@ -138,6 +139,7 @@ _WORLD = (
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 _REPORT = click.option("--report", metavar="DIR", help="Write DIR/index.html, a report with pictures.")
 _CAPTURE = click.option("--capture", metavar="FILE", help="Write all frames to a pcapng file.")
+_TRACE = click.option("--trace", metavar="FILE", help="Write the record of events to a JSON file for Perfetto (ui.perfetto.dev).")
 
 
 def _with(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -153,23 +155,24 @@ def _with(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 @main.command(epilog="SIZE: decimal, 0x…, or a number with K, M, G or T (powers of 1024).")
 @click.argument("miniport", required=False)
-@_with(*_WORLD, _JSON, _REPORT, _CAPTURE)
-def run(as_json: bool, report: str | None, capture: str | None, **given: Any) -> int:
+@_with(*_WORLD, _JSON, _REPORT, _CAPTURE, _TRACE)
+def run(as_json: bool, report: str | None, capture: str | None, trace: str | None, **given: Any) -> int:
     """Run one life of a miniport and say which rules it breaks.
 
     MINIPORT is FILE.py, FILE.py:Class or module:Class; without it the reference miniport of the NIC runs.
     """
     from dmabed import commands
 
-    return _say(commands.run(_given(given), report=_path(report), capture=_path(capture), **_debug(as_json)), as_json)
+    return _say(commands.run(
+        _given(given), report=_path(report), capture=_path(capture), trace=_path(trace), **_debug(as_json)), as_json)
 
 
 @main.command(epilog="SIZE: decimal, 0x…, or a number with K, M, G or T (powers of 1024).")
 @click.argument("world", metavar="[MINIPORT|FILE.json]", required=False)
 @_with(*_WORLD, click.option("--fault", "faults", metavar="POINT[=EFFECT]", multiple=True,
                              help="Inject a fault, for instance NdisMAllocateSharedMemory#2. May be repeated."),
-       _JSON, _REPORT, _CAPTURE)
-def replay(world: str | None, as_json: bool, report: str | None, capture: str | None, **given: Any) -> int:
+       _JSON, _REPORT, _CAPTURE, _TRACE)
+def replay(world: str | None, as_json: bool, report: str | None, capture: str | None, trace: str | None, **given: Any) -> int:
     """Run a world again: every finding prints the line to type.
 
     FILE.json is what dmabed run --json printed, or the options of a world as JSON; options on the line win over it.
@@ -182,7 +185,8 @@ def replay(world: str | None, as_json: bool, report: str | None, capture: str | 
         data = world
     elif world is not None:
         line["miniport"] = world
-    return _say(commands.run(line, data=data, report=_path(report), capture=_path(capture), **_debug(as_json)), as_json)
+    return _say(commands.run(
+        line, data=data, report=_path(report), capture=_path(capture), trace=_path(trace), **_debug(as_json)), as_json)
 
 
 @main.command()
@@ -205,6 +209,24 @@ def map_(as_json: bool, **given: Any) -> int:
     from dmabed import commands
 
     return _say(commands.memory_map(_given(given), **_debug(as_json)), as_json)
+
+
+@main.command()
+@click.argument("folder", metavar="DIR")
+def new(folder: str) -> int:
+    """Make a folder to start from: a miniport, its tests, a job for CI, a README.
+
+    DIR must not exist or be empty.
+    """
+    from dmabed.new import create
+    from dmabed.output import write_out
+    from dmabed.report.facts import clean
+
+    path = _path(folder)
+    assert path is not None
+    files = create(path)
+    write_out("".join(f"{clean(file)}\n" for file in files) + f"next: cd {clean(path)}, dmabed run mynic.py, python -m pytest\n")
+    return 0
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -52,15 +52,18 @@ class Case:
 
 
 def run(line: Mapping[str, Any], *, data: str | None = None, report: Path | None = None, capture: Path | None = None,
-        debug: bool = False, seconds: float = SECONDS, give_up: GiveUp | None = None) -> Answer:
+        trace: Path | None = None, debug: bool = False, seconds: float = SECONDS, give_up: GiveUp | None = None) -> Answer:
     """Live one world. *line* holds the options on the line by the name of their `WorldSpec` field; *data* is the JSON, or the
-    file of it, that is replayed. *report* is a folder, *capture* a file. *debug*: the miniport keeps stdout, and nothing ends
-    its endless loops. A handler may take *seconds* on the host; *give_up* ends the program for one that cannot be ended (`Watchdog`)."""
+    file of it, that is replayed. *report* is a folder, *capture* and *trace* are files. *debug*: the miniport keeps stdout, and
+    nothing ends its endless loops. A handler may take *seconds* on the host; *give_up* ends the program for one that cannot be
+    ended (`Watchdog`)."""
     case = _case(line, data)
     if report is not None:
         check_writable(report, "--report", directory=True)
     if capture is not None:
         check_writable(capture, "--capture", directory=False)
+    if trace is not None:
+        check_writable(trace, "--trace", directory=False)
     count = case.spec.frames if case.frames is None else len(case.frames)
     world = _live(case, debug, Watchdog(seconds, give_up), capture=capture is not None, trace_lines=count <= LINES_UP_TO)
     result = as_json(world, with_timeline=report is not None)
@@ -74,6 +77,11 @@ def run(line: Mapping[str, Any], *, data: str | None = None, report: Path | None
     if capture is not None and world.capture is not None:
         world.capture.save(capture)
         written += f"capture  {facts.clean(capture)}\n"
+    if trace is not None:
+        from dmabed.trace import save_trace
+
+        save_trace(world, trace)
+        written += f"trace    {facts.clean(trace)}\n"
 
     def text(width: int, colour: bool) -> str:
         from dmabed.report.text import render

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from hw.backing import Backing
 from hw.bus import Bus
 from hw.clock import NEVER, Clock
 from hw.dma import DmaPort
+from hw.i8237 import I8237
 from hw.inject import Fault, Injector
+from hw.isa_ports import DmaControllerPorts
 from hw.limits import DmaLimits
-from hw.memory_layout import MMIO_BASE, PORT_BASE
+from hw.memory_layout import ISA_PORT_BASE, MMIO_BASE, PORT_BASE
 from hw.nic.base import Nic
 from hw.pci import COMMAND_BUS_MASTER, COMMAND_IO, COMMAND_MEMORY
 from hw.processor import FIRST_DIRQL, Line, Random, Scheduler
@@ -48,6 +51,18 @@ class Machine:
         self.wires = [Wire(self.clock, self.events)]
         """One wire for each NIC; the first is there before its NIC."""
         self.nics: list[Nic] = []
+        self.transfers: list[Span] = []
+        """Memory that a transfer of a DMA channel is to fill, until NDIS has completed it."""
+
+    @cached_property
+    def dma_controllers(self) -> I8237:
+        """The two 8237A of a PC/AT, for ISA cards."""
+        return I8237(self)
+
+    @cached_property
+    def system_ports(self) -> DmaControllerPorts:
+        """The ports of the system that a driver of an ISA card may claim: those of the DMA controllers."""
+        return DmaControllerPorts(self.dma_controllers)
 
     @property
     def wire(self) -> Wire:
@@ -71,14 +86,17 @@ class Machine:
 
     def add_nic(self, model: type[Nic], limits: DmaLimits | None = None, mac: bytes | None = None) -> Nic:
         """Plug a NIC in: place its base address registers and route its interrupt, as the firmware of a PC does.
-        Decoding and bus mastering are switched on as Windows does for an NDIS 5 miniport."""
+        Decoding and bus mastering are switched on as Windows does for an NDIS 5 miniport. The ports of an ISA card are
+        those of its jumpers, and it has routed its interrupt by itself."""
         number = len(self.nics)
         mac = mac if mac is not None else b"\x02\x0d\xbe\xd0\x00" + bytes([number + 1])
         nic = model(self, limits if limits is not None else model.default_limits, number, mac)
         memory, ports = MMIO_BASE + 0x10_0000 * number, PORT_BASE + 0x400 * number
+        if model.bus_kind == "isa":
+            ports = ISA_PORT_BASE + 0x20 * number
         for bar in model.bars:
             nic.config.set_bar(bar.number, ports if bar.ports else memory)
-        nic.config.set_interrupt(VECTOR)
+        nic.config.set_interrupt(nic.interrupt_line.vector)
         nic.config.command = COMMAND_IO | COMMAND_MEMORY | COMMAND_BUS_MASTER
         self.nics.append(nic)
         nic.wire.station = nic

@@ -18,6 +18,8 @@ Sources = Mapping[str, Sequence[str]]
 NOTHING = "–"
 TIMELINE_SHOWN = 400
 """How many events of the timeline a report shows."""
+FINDINGS_SHOWN = 100
+"""How many findings, notices, and consequences of one finding a report lists; JSON holds all."""
 
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 _OPTIONS = ("ram", "windows", "ndis", "limits", "address_bits", "boundary", "placement", "processors", "bus_offset",
@@ -194,6 +196,19 @@ def time_text(time_ns: int) -> str:
     return f"{time_ns} ns"
 
 
+def when_text(finding: Json) -> str:
+    """When the rule was broken first, and how often after that: ``61.2 us, and 3 more times``; empty where neither is known."""
+    time_ns, more = finding.get("time_ns"), int(finding.get("times", 1)) - 1
+    parts = [time_text(time_ns)] if time_ns is not None else []
+    return ", ".join([*parts, *([f"and {more:,} more time{'s' if more > 1 else ''}"] if more > 0 else [])])
+
+
+def left_out_text(total: int, thing: str) -> str:
+    """``23 more findings are not listed; --json holds all``, or nothing where all of them are listed."""
+    more = total - FINDINGS_SHOWN
+    return f"{count(more, f'more {thing}')} {'is' if more == 1 else 'are'} not listed; --json holds all" if more > 0 else ""
+
+
 def _hex(value: object) -> str:
     return f"0x{value:x}" if isinstance(value, int) else str(value)
 
@@ -239,3 +254,12 @@ def line_ranges(places: Sequence[str]) -> list[str]:
         spans = [str(low) if low == high else f"{low}-{high}" for low, high in runs]
         folded.append(f"{name}:{', '.join(spans)}")
     return folded + odd
+
+
+def rule_families(rules: Sequence[str]) -> list[str]:
+    """Ids of rules, three and more of one family as ``lock-* (9)``."""
+    families: dict[str, list[str]] = {}
+    for rule in rules:
+        families.setdefault(rule.partition("-")[0], []).append(rule)
+    return [text for family, ids in families.items()
+            for text in ([f"{family}-* ({len(ids)})"] if len(ids) > 2 else ids)]

@@ -47,8 +47,8 @@ def render(result: Json, sources: Sources | None = None) -> str:
     environment.filters.update(hex=_hex, size=facts.size_text, time=facts.time_text, clean=facts.clean)
     template = environment.from_string(Path(__file__).with_name("template.html.j2").read_text(encoding="utf-8"))
     reach = facts.reach_last(result)
-    findings = [_finding(f, result, sources, number) for number, f in enumerate(result.get("findings", ()), 1)]
-    notices = [_finding(f, result, sources, 0) for f in result.get("notices", ())]
+    findings = [_finding(f, result, sources, number) for number, f in enumerate(result.get("findings", ())[:facts.FINDINGS_SHOWN], 1)]
+    notices = [_finding(f, result, sources, 0) for f in result.get("notices", ())[:facts.FINDINGS_SHOWN]]
     for shown in (*findings, *notices):
         if shown["picture"] is not None:
             shown["svg"] = Markup(svg.zoom(shown["picture"], reach))
@@ -57,6 +57,8 @@ def render(result: Json, sources: Sources | None = None) -> str:
     return template.render(
         result=result, world=result.get("world") or {}, options=facts.options(result), limits=facts.limits_text(result),
         verdict=facts.verdict_line(result), meaning=facts.verdict_meaning(result), findings=findings, notices=notices,
+        findings_left_out=facts.left_out_text(len(result.get("findings", ())), "finding"),
+        notices_left_out=facts.left_out_text(len(result.get("notices", ())), "notice"),
         map=map_, map_svg=None if map_ is None else Markup(svg.address_map(map_)),
         map_text="" if map_ is None else "\n".join(memory_map.lines(map_, 100)),
         kinds=[] if map_ is None else _kinds(map_), allocations=allocations,
@@ -74,13 +76,15 @@ def _missing(result: Json) -> dict[str, list[str]]:
 
 
 def _finding(finding: Json, result: Json, sources: Sources | None, number: int) -> dict[str, Any]:
-    owner = finding.get("owner")
+    owner, consequences = finding.get("owner"), finding.get("consequences", ())
     return {
         "number": number, "picture": finding_picture.picture(finding, result), "svg": None,
         "excerpt": facts.excerpt(finding.get("where"), sources, _EXCERPT_AROUND),
         "allocation": next((a for a in facts.allocations(result) if owner and a.owner == owner), None),
-        "severity": "error", "also": (), "related": (), "faults": (), "consequences": (), "bugcheck": None,
-        "remedy": "", "replay": "", "where": None, "time_ns": None, "owner": None, **finding}
+        "severity": "error", "also": (), "related": (), "faults": (), "bugcheck": None,
+        "remedy": "", "replay": "", "where": None, "owner": None, **finding, "when": facts.when_text(finding),
+        "consequences": consequences[:facts.FINDINGS_SHOWN],
+        "consequences_left_out": facts.left_out_text(len(consequences), "consequence")}
 
 
 def _kinds(map_: memory_map.MemoryMap) -> list[str]:

@@ -36,8 +36,11 @@ def render(result: Json, *, width: int = 80, colour: bool = False, sources: Sour
         faults = finding_picture.map_faults(result)
         sections = [_head(result, width), _allocations(result, width), _map(result, faults, width),
                     _frames(result, width)]
-        sections += [_finding(f, result, width, sources, str(n)) for n, f in enumerate(result.get("findings", ()), 1)]
-        sections += [_finding(f, result, width, sources, "") for f in result.get("notices", ())]
+        findings, notices = result.get("findings", ()), result.get("notices", ())
+        sections += [_finding(f, result, width, sources, str(n)) for n, f in enumerate(findings[:facts.FINDINGS_SHOWN], 1)]
+        sections.append(_left_out(len(findings), "finding", width))
+        sections += [_finding(f, result, width, sources, "") for f in notices[:facts.FINDINGS_SHOWN]]
+        sections.append(_left_out(len(notices), "notice", width))
         sections += [_corrupted(result, width), _log(result, width), _not_exercised(result, width)]
         out = [line for section in sections if section for line in [*section, []]]
     verdict = facts.verdict_line(result)
@@ -126,9 +129,15 @@ def _finding(finding: Json, result: Json, width: int, sources: Sources | None, n
         out.append([(f"   {shown.space} addresses", "dim")])
         out += [[(line, "bad" if "^" in line else "")] for line in finding_picture.lines(shown, width)]
     out += _fields(finding, result, width, sources)
-    for consequence in finding.get("consequences", ()):
+    consequences = finding.get("consequences", ())
+    for consequence in consequences[:facts.FINDINGS_SHOWN]:
         out += _consequence(consequence, width)
-    return out
+    more = facts.left_out_text(len(consequences), "consequence")
+    return out + (_labelled("then", more, width) if more else [])
+
+
+def _left_out(total: int, thing: str, width: int) -> list[Line]:
+    return [[(part, "warn")] for part in _wrap(facts.left_out_text(total, thing), width)]
 
 
 def _fields(finding: Json, result: Json, width: int, sources: Sources | None) -> list[Line]:
@@ -142,8 +151,8 @@ def _fields(finding: Json, result: Json, width: int, sources: Sources | None) ->
         rows.append(("owner", clean(owner)))
     rows.append(("where", clean(finding.get("where") or "no line of the miniport was running")))
     rows += [("related", f"{clean(r['where'])}  {clean(r['what'])}") for r in finding.get("related", ())]
-    if finding.get("time_ns") is not None:
-        rows.append(("time", facts.time_text(finding["time_ns"])))
+    if when := facts.when_text(finding):
+        rows.append(("time", when))
     rows += [(name, ", ".join(map(clean, finding[key]))) for name, key in (("also", "also"), ("faults", "faults"))
              if finding.get(key)]
     rows += [(name, clean(finding[name])) for name in ("bugcheck", "remedy") if finding.get(name)]
@@ -189,6 +198,10 @@ def _log(result: Json, width: int) -> list[Line]:
     return out
 
 
+_FOLDS = {"lines": facts.line_ranges, "rules": facts.rule_families}
+"""How long lists are shortened for the terminal; the report and ``--json`` hold them whole."""
+
+
 def _not_exercised(result: Json, width: int) -> list[Line]:
     missing = result.get("not_exercised") or {}
     parts = [facts.count(len(missing.get(key) or ()), word) for key, word in
@@ -198,7 +211,7 @@ def _not_exercised(result: Json, width: int) -> list[Line]:
     out: list[Line] = [[("not seen   ", "head"), (", ".join(parts), "")]]
     for key in ("handlers", "rules", "lines"):
         if missing.get(key):
-            items = facts.line_ranges(missing[key]) if key == "lines" else missing[key]
+            items = _FOLDS[key](missing[key]) if key in _FOLDS else missing[key]
             out += _labelled(key, ", ".join(map(clean, items)), width)
     return out
 

@@ -25,7 +25,7 @@ BLOCK_BYTES = SLOTS * BUFFER_BYTES
 class LastByteAboveWidth(Example):
     """Checks the base of a block only."""
 
-    machine = {"ram": (1 << CARD_BITS) + 0x2000}
+    machine = {"ram": (1 << CARD_BITS) + 0x3000}
 
     def claim_dma(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
         """Declare 32 bits, and take the transmit buffers while the memory is still empty."""

@@ -51,6 +51,8 @@ class Nic(RegisterFile):
     vendor_id: ClassVar[int]
     device_id: ClassVar[int]
     bars: ClassVar[tuple[Bar, ...]] = ()
+    dma_channel: int | None = None
+    """The channel of the DMA controllers to which the jumpers of an ISA card point."""
 
     def __init__(self, machine: Machine, limits: DmaLimits, adapter: int, mac: bytes) -> None:
         self.name = f"nic{adapter}"

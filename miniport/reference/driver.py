@@ -215,7 +215,7 @@ class ReferenceMiniport(Miniport):
         virtual, physical = adapter.allocate_shared_memory(hw.DESCRIPTOR_BYTES, False)
         if virtual is None:
             return None, 0
-        plain_bus = adapter.mm_get_physical_address(virtual) == physical
+        plain_bus = int(adapter.mm_get_physical_address(virtual)) == physical
         adapter.free_shared_memory(hw.DESCRIPTOR_BYTES, False, virtual, physical)
         if not plain_bus:
             return None, 0

@@ -49,7 +49,7 @@ def free_of(tree: FrameTree) -> set[int]:
 
 # Occupying frames
 
-masks = st.lists(st.tuples(st.integers(-1, 8), st.integers(0, (1 << LEAF + 8) - 1)), max_size=6)
+masks = st.lists(st.tuples(st.integers(-5, 8), st.integers(0, (1 << LEAF + 8) - 1)), max_size=6)
 
 
 @settings(max_examples=60)

@@ -131,6 +131,13 @@ def test_a_full_node_gives_null_while_the_other_has_room(placement: Placement, r
     assert errors(caller) == notices(caller) == []
 
 
+@pytest.mark.parametrize("length, there", [(4 * PAGE - 1, True), (4 * PAGE, True), (4 * PAGE + 1, False)])
+@pytest.mark.parametrize("node", [0, 1])
+def test_not_one_byte_of_a_block_lies_in_the_next_node(node: int, length: int, there: bool) -> None:
+    caller = MmCaller((Span(0, 12 * PAGE),), nodes=3)
+    assert (ask(caller, node, length) is not None) == there
+
+
 def test_a_freed_block_serves_its_own_node_again() -> None:
     caller = MmCaller((Span(0, 8 * PAGE),), nodes=2)
     block = ask(caller, 1, 4 * PAGE)

@@ -270,6 +270,22 @@ def test_capture_holds_each_frame_out_and_in(tmp_path: Path) -> None:
     assert [len(frame) for frame in frames[:2]] == [60, 60] or len(frames) >= 6
 
 
+@pytest.mark.parametrize("command", ["run", "replay"])
+def test_trace_is_written_and_said(command: str, tmp_path: Path) -> None:
+    file = tmp_path / "trace.json"
+    result = call(command, "--frames", "2", "--trace", str(file))
+    assert result.exit_code == 0
+    assert f"trace    {file}" in result.stdout
+    names = {event["name"] for event in json.loads(file.read_text("utf-8"))["traceEvents"]}
+    assert {"initialize", "halt", "NdisMAllocateSharedMemory", "life: halt"} <= names
+
+
+def test_trace_of_a_run_with_findings_shows_them(write: Write, tmp_path: Path) -> None:
+    run = data("run", write(LEAK), "--trace", "trace.json")
+    events = json.loads(Path("trace.json").read_text("utf-8"))["traceEvents"]
+    assert {f["rule"] for f in run["findings"]} <= {event["name"] for event in events if event.get("cat") == "finding"}
+
+
 def test_report_is_written_and_said(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "out"
     result = call("run", "--report", str(folder))
@@ -310,7 +326,7 @@ def test_help_teaches_and_version_is_one_line() -> None:
     result = call("--help")
     assert result.exit_code == 0
     assert "no Windows, no virtual machine" in " ".join(result.stdout.split())
-    for command in ("run", "replay", "nics", "map"):
+    for command in ("run", "replay", "nics", "map", "new"):
         assert f"  {command} " in result.stdout
         assert call(command, "--help").exit_code == 0
     assert call("--version").stdout == f"dmabed {dmabed.__version__}\n"

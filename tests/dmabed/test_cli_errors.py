@@ -223,7 +223,8 @@ def test_failure_of_the_bed_exits_with_3_and_one_line(
 
 
 @pytest.mark.parametrize("option, name", [
-    ("--capture", "none/x.pcapng"), ("--capture", "folder"), ("--report", "file"), ("--report", "file/below"), ("--report", "taken"),
+    ("--capture", "none/x.pcapng"), ("--capture", "folder"), ("--trace", "none/x.json"), ("--trace", "folder"),
+    ("--report", "file"), ("--report", "file/below"), ("--report", "taken"),
 ])
 def test_place_that_cannot_be_written_is_refused_before_the_world_runs(
         option: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

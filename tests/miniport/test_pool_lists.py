@@ -106,11 +106,23 @@ def test_an_entry_goes_back_to_its_own_list_by_its_own_pointer(live: Any, bare: 
         entry = adapter.allocate_from_npaged_lookaside_list(mine)
         adapter.free_to_npaged_lookaside_list(other, entry)
         adapter.free_to_npaged_lookaside_list(mine, entry + 1)
+        entry.write_ulong(0, 1)  # neither call freed it
         adapter.free_to_npaged_lookaside_list(mine, entry)
         for lookaside in (mine, other):
             adapter.delete_npaged_lookaside_list(lookaside)
 
     assert all_broken(live(bare(initialize))) == ["lookaside-entry"] * 2
+
+
+def test_an_entry_that_went_to_the_pool_does_not_go_back_to_the_list(live: Any, bare: Any, broken: Any) -> None:
+    def initialize(adapter: Any) -> None:
+        lookaside = adapter.initialize_npaged_lookaside_list(24, "Look")
+        entry = adapter.allocate_from_npaged_lookaside_list(lookaside)
+        adapter.free_memory(entry, 24)
+        adapter.free_to_npaged_lookaside_list(lookaside, entry)
+        adapter.delete_npaged_lookaside_list(lookaside)
+
+    assert broken(live(bare(initialize))) == ["lookaside-entry"]
 
 
 def test_an_entry_is_not_used_after_it_was_freed(live: Any, bare: Any, broken: Any) -> None:

@@ -187,6 +187,33 @@ def test_a_miniport_that_polls_with_its_timer_has_time_for_every_packet(live: An
     assert len(world.ndis.protocol.sent) == 3 * QUIET_PERIODS
 
 
+def test_a_miniport_that_polls_with_its_timer_has_time_for_every_receive(live: Any, bare: Any) -> None:
+    log = Log()
+    left = 3 * QUIET_PERIODS
+
+    def initialize(adapter: Any) -> None:
+        log.timer = adapter.initialize_timer(poll, (adapter.allocate_memory_with_tag(60, "Rcvd")[1],
+                                                    adapter.allocate_packet_pool(1)[1], adapter.allocate_buffer_pool(1)[1]))
+        adapter.set_periodic_timer(log.timer, 10)
+
+    def poll(adapter: Any, context: Any) -> None:
+        nonlocal left
+        memory, packets, buffers = context
+        if left:
+            left -= 1
+            memory.fill(0, 60)
+            packet = adapter.allocate_packet(packets)[1]
+            buffer = adapter.allocate_buffer(buffers, memory, 60)[1]
+            adapter.chain_buffer_at_back(packet, buffer)
+            packet.status = s.NDIS_STATUS_RESOURCES
+            adapter.indicate_receive_packet([packet])
+            adapter.free_buffer(buffer)
+            adapter.free_packet(packet)
+
+    world = live(bare(initialize))
+    assert left == 0 and len(world.ndis.protocol.received_frames) == 3 * QUIET_PERIODS
+
+
 def test_the_timer_of_one_adapter_waits_until_the_others_are_initialized(live: Any, bare: Any, broken: Any) -> None:
     log = Log()
 

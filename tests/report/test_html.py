@@ -192,6 +192,28 @@ def test_long_timeline_is_cut_and_says_so(clean_run: Run, events: int, left_out:
     assert left_out is None or left_out in page
 
 
+def test_repeated_finding_says_how_often(faulty_run: Run) -> None:
+    finding = {**faulty_run["findings"][0], "time_ns": 61_200, "times": 42}
+    assert "61.2 us, and 41 more times" in html.render({**faulty_run, "findings": [finding]})
+
+
+@pytest.mark.parametrize("number, more", [(100, None), (101, "1 more {} is"), (102, "2 more {}s are")])
+@pytest.mark.parametrize("key", ["findings", "notices"])
+def test_hundred_findings_are_shown_and_the_rest_counted(faulty_run: Run, key: str, number: int, more: str | None) -> None:
+    finding = {**faulty_run["findings"][0], "span": None, "consequences": []}
+    words = Page(html.render({**faulty_run, "findings": [], "notices": [], key: [finding] * number})).words
+    assert words.count("remedy") == 100
+    assert [word for word in words if "not listed" in word] == (
+        [f"{more.format(key[:-1])} not listed; --json holds all."] if more else [])
+
+
+def test_hundred_consequences_are_shown_and_the_rest_counted(faulty_run: Run) -> None:
+    consequence = {"rule": "lost-cause", "message": "gone", "where": None, "time_ns": 1}
+    page = html.render({**faulty_run, "findings": [{**faulty_run["findings"][0], "consequences": [consequence] * 102}]})
+    assert page.count("lost-cause") == 100
+    assert "2 more consequences are not listed; --json holds all" in page
+
+
 def test_error_page_says_what_to_do() -> None:
     error = {"kind": "usage", "message": "no such NIC", "remedy": "try pcnet"}
     words = " ".join(Page(html.render({"schema": 1, "verdict": "error", "error": error})).words)

@@ -95,6 +95,33 @@ def test_not_exercised_is_counted_and_named(clean_run: Run) -> None:
     assert "mynic.py:71-74, 102" in output
 
 
+@pytest.mark.parametrize("times, shown", [(1, None), (2, "and 1 more time"), (1235, "and 1,234 more times")])
+def test_repeated_finding_says_how_often(faulty_run: Run, times: int, shown: str | None) -> None:
+    finding = {**faulty_run["findings"][0], "time_ns": 61_200, "times": times}
+    output = text.render({**faulty_run, "findings": [finding], "notices": []})
+    rows = [line for line in output.splitlines() if line.startswith("   time ")]
+    assert rows == ["   time       61.2 us" + (f", {shown}" if shown else "")]
+
+
+@pytest.mark.parametrize("key, thing, head", [("findings", "finding", "dma-boundary   "), ("notices", "notice", ": dma-boundary")])
+@pytest.mark.parametrize("number, more", [(99, None), (100, None), (101, "1 more {} is"), (1203, "1,103 more {}s are")])
+def test_hundred_findings_are_listed_and_the_rest_counted(
+        faulty_run: Run, key: str, thing: str, head: str, number: int, more: str | None) -> None:
+    finding = {**faulty_run["findings"][0], "span": None, "consequences": []}
+    lines = text.render({**faulty_run, "findings": [], "notices": [], key: [finding] * number}).splitlines()
+    assert sum(head in line for line in lines) == min(number, 100)
+    assert [line for line in lines if "not listed" in line] == (
+        [f"{more.format(thing)} not listed; --json holds all"] if more else [])
+
+
+def test_hundred_consequences_are_listed_and_the_rest_counted(faulty_run: Run) -> None:
+    consequence = {"rule": "lost-cause", "message": "gone", "where": None, "time_ns": 1}
+    finding = {**faulty_run["findings"][0], "consequences": [consequence] * 102}
+    lines = text.render({**faulty_run, "findings": [finding]}).splitlines()
+    assert sum("lost-cause" in line for line in lines) == 100
+    assert "   then       2 more consequences are not listed; --json holds all" in lines
+
+
 def test_corrupted_memory_is_listed(clean_run: Run) -> None:
     clean_run["corrupted"] = [{"address": 0x1000, "length": 64, "owner": "packet pool"}]
     assert "   0x00001000  64 bytes  packet pool" in text.render({**clean_run, "verdict": "unchecked"}).splitlines()
