@@ -105,7 +105,8 @@ class MemoryManager:
         crosses no multiple of *boundary* (0: none). None if and only if no such place is free.
 
         *minimal_alignment*: under hostile placement the block starts on an odd cache line, aligned to nothing larger, with its
-        end as near to the end of a page as that allows. *logical_offset*: logical address minus physical address, for memory that a device sees.
+        end as near to the end of a page as that allows. *logical_offset*: logical address minus physical address, for
+        memory that a device sees.
         """
         inset, first = 0, None
         if minimal_alignment and self.placement is Placement.HOSTILE:

@@ -25,6 +25,8 @@ from verifier.where import Where
 if TYPE_CHECKING:
     from hw.ram import Ram
 
+_DMA_READ, _DMA_WRITE = int(Kind.DMA_READ), int(Kind.DMA_WRITE)
+
 DATA_BEHIND_NS = 1_500
 """How long data of a device may stay on their way to memory while nobody reads a register of it."""
 
@@ -106,7 +108,7 @@ class DmaPort:
         data = ram.read(physical, length)
         if ram.unwritten is not None and block is not None:
             self._never_written(block, logical, length, ram.unwritten - physical, purpose)
-        self._events.append((self._clock.now, Kind.DMA_READ, 0, self.device, logical, length, purpose))
+        self._events.append((self._clock.now, _DMA_READ, 0, self.device, logical, length, purpose))
         return data
 
     def write(self, logical: int, data: bytes, purpose: str, tag: int = 0) -> bool:
@@ -135,7 +137,7 @@ class DmaPort:
         if not self.in_flight:
             self._clock.at(DATA_BEHIND_NS, self.flush)
         self.in_flight.append((physical, data, tag))
-        self._events.append((self._clock.now, Kind.DMA_WRITE, 0, self.device, logical, length, purpose))
+        self._events.append((self._clock.now, _DMA_WRITE, 0, self.device, logical, length, purpose))
         return True
 
     def park(self) -> None:

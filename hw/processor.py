@@ -15,6 +15,8 @@ from collections.abc import Callable
 from hw.clock import NEVER, Clock
 from verifier.events import EventRecord, Kind
 
+_INTERRUPT = int(Kind.INTERRUPT)
+
 PASSIVE_LEVEL = 0
 APC_LEVEL = 1
 DISPATCH_LEVEL = 2
@@ -131,14 +133,14 @@ class Scheduler:
             if not line.asserting:
                 line.waited = 0
             line.asserting.add(device)
-            self._events.append((self._clock.now, Kind.INTERRUPT, self.current.number, device, True))
+            self._events.append((self._clock.now, _INTERRUPT, self.current.number, device, True))
         self.attention = True
 
     def deassert_line(self, line: Line, device: str) -> None:
         """*device* lets go of the line."""
         if device in line.asserting:
             line.asserting.discard(device)
-            self._events.append((self._clock.now, Kind.INTERRUPT, self.current.number, device, False))
+            self._events.append((self._clock.now, _INTERRUPT, self.current.number, device, False))
 
     def queue_dpc(self, call: Callable[[], None]) -> None:
         """Queue a deferred call on the current processor; one that waits on any processor is not queued twice."""

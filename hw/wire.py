@@ -13,6 +13,8 @@ from typing import Protocol
 from hw.clock import Clock
 from verifier.events import EventRecord, Kind
 
+_FRAME_OUT, _FRAME_IN = int(Kind.FRAME_OUT), int(Kind.FRAME_IN)
+
 BIT_NS = 10
 """Nanoseconds a bit at 100 Mbit/s."""
 OVERHEAD_BYTES = 8 + 4 + 12
@@ -67,7 +69,7 @@ class Wire:
             self._events.append((self._clock.now, Kind.FRAME_DROPPED, 0, self._name(), len(frame), why))
             return False
         self.sent.append(frame)
-        self._events.append((self._clock.now, Kind.FRAME_OUT, 0, self._name(), len(frame)))
+        self._events.append((self._clock.now, _FRAME_OUT, 0, self._name(), len(frame)))
         if self.tap is not None:
             self.tap(self._clock.now, frame, False, comments)
         if self.far_end is not None:
@@ -93,7 +95,7 @@ class Wire:
         if self.station is None or not self.up:
             return
         self.arrived += 1
-        self._events.append((self._clock.now, Kind.FRAME_IN, 0, self._name(), len(frame)))
+        self._events.append((self._clock.now, _FRAME_IN, 0, self._name(), len(frame)))
         if self.tap is not None:
             self.tap(self._clock.now, frame, True, ())
         self.station.receive_frame(frame)

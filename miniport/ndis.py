@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from hw.machine import Machine
     from miniport.adapter import Adapter
 
+_ENTER, _LEAVE, _ROUTINE = int(Kind.ENTER), int(Kind.LEAVE), int(Kind.ROUTINE)
+
 BUSY_LIMIT_NS = SECOND // 4
 """Virtual time that one handler may spend on register and memory accesses, besides stalls, sleeps and waits."""
 HANDLER_LIMIT_NS = 60 * SECOND
@@ -127,7 +129,7 @@ class Ndis:
         clock.limit = clock.now + BUSY_LIMIT_NS
         ram.tag = tag
         self.where.depth += 1
-        self.record((self.clock.now, Kind.ENTER, processor.number, name))
+        self.record((self.clock.now, _ENTER, processor.number, name))
         try:
             result = function(self.adapter, *arguments)
             if processor.irql != irql or len(self.held) != held:
@@ -146,7 +148,7 @@ class Ndis:
             self.deadline = outer_deadline
             clock.on_limit = outer_on_limit
             processor.irql = outer_irql
-        self.record((self.clock.now, Kind.LEAVE, processor.number, name, result))
+        self.record((self.clock.now, _LEAVE, processor.number, name, result))
         if self.scheduler.attention:
             self.scheduler.point()
         return result
@@ -199,7 +201,7 @@ class Ndis:
         """A fault makes *row* fail."""
         result = failure_of(row, effect)
         self.failed_routines.append(row.name)
-        self.record((self.clock.now, Kind.ROUTINE, self.scheduler.current.number, row.name, result))
+        self.record((self.clock.now, _ROUTINE, self.scheduler.current.number, row.name, result))
         return result
 
     def refused(self, row_name: str) -> None:
