@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from _base import SLOTS, Context, Example
+from _base import ADDRESS, CONTROL, DESCRIPTOR_BYTES, LENGTH, SLOTS, Context, Example
 
 from miniport.adapter import Adapter
-from miniport.packet import Packet
+from miniport.reference import hardware as hw
 from miniport.status import NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+from miniport.view import View
 
 HIGHEST = (1 << 26) - 1
 BOUNDARY = 0x1000000
@@ -22,19 +23,26 @@ STRIDE = 1600
 
 
 class Boundary(Example):
-    """Transmit buffers from the contiguous routine."""
+    """Receive buffers from the contiguous routine."""
 
-    def claim_transmit_buffers(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
+    def claim_receive_buffers(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
         """Eight buffers of 1600 bytes below 64 MB."""
         block = adapter.mm_allocate_contiguous_memory_specify_cache(SLOTS * STRIDE, 0, HIGHEST, BOUNDARY, MM_NON_CACHED)
         if block is None:
             return NDIS_STATUS_RESOURCES
         undo.callback(adapter.mm_free_contiguous_memory, block)
-        context.tx_buffers, context.tx_buffers_address = block, adapter.mm_get_physical_address(block)
+        context.rx_buffers, context.rx_buffers_address = block, adapter.mm_get_physical_address(block)
         return NDIS_STATUS_SUCCESS
 
-    def transmit(self, adapter: Adapter, context: Context, packet: Packet) -> None:
+    def receive_buffer(self, context: Context, slot: int) -> View:
         """As in the base, with another stride."""
-        slot = context.tx_next
-        length = self.copy(adapter, packet, context.tx_buffers + slot * STRIDE)
-        self.hand_over(adapter, context, packet, [(context.tx_buffers_address + slot * STRIDE, length)])
+        buffers: View = context.rx_buffers
+        return buffers + slot * STRIDE
+
+    def give_receive_slot(self, adapter: Adapter, context: Context, slot: int) -> None:
+        """As in the base, with another stride."""
+        descriptor = context.rx_ring + slot * DESCRIPTOR_BYTES
+        descriptor.write_ulonglong(ADDRESS, context.rx_buffers_address + slot * STRIDE)
+        descriptor.write_ulong(LENGTH, STRIDE)
+        descriptor.write_ulong(CONTROL, hw.OWN)
+        adapter.write_register_ulong(context.registers, hw.RX_TAIL, (slot + 1) % SLOTS)

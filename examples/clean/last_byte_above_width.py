@@ -23,7 +23,7 @@ class LastByteAboveWidth(Example):
     machine = {"ram": (1 << CARD_BITS) + 0x3000}
 
     def claim_dma(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
-        """Declare 24 bits, and take the transmit buffers while the memory is still empty."""
+        """Declare 24 bits, and take the receive buffers while the memory is still empty."""
         status: int = adapter.allocate_map_registers(0, NDIS_DMA_24BITS, 1, LARGEST_FRAME)
         if status != NDIS_STATUS_SUCCESS:
             return status
@@ -34,9 +34,9 @@ class LastByteAboveWidth(Example):
         undo.callback(adapter.free_shared_memory, BLOCK_BYTES, False, virtual, address)
         if address + BLOCK_BYTES - 1 >= 1 << CARD_BITS:
             return NDIS_STATUS_RESOURCES
-        context.tx_buffers, context.tx_buffers_address = virtual, address
+        context.rx_buffers, context.rx_buffers_address = virtual, address
         return NDIS_STATUS_SUCCESS
 
-    def claim_transmit_buffers(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
+    def claim_receive_buffers(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
         """Taken already."""
         return NDIS_STATUS_SUCCESS

@@ -192,6 +192,33 @@ def test_the_example_that_can_do_with_less_frees_the_large_block_in_initialize()
     assert freed.count((64 << 10, "halt")) == 2
 
 
+# What silicon does
+
+
+def test_above_the_width_silicon_overwrites_exactly_the_bytes_that_the_truncated_address_names() -> None:
+    result = run("flawed", "last_byte_above_width", silicon=True)
+    base, reach = result["allocations"][0]["logical"], 1 << 26
+    received = [60, 61, 64, 512, 1513, 1514, 60, 61]
+    slots = [(base + 2048 * slot, length) for slot, length in enumerate(received)]
+    above = [(address, length) for address, length in slots if address + length > reach]
+    assert above and all(address >= reach for address, _ in above)
+    assert [(c["address"], c["length"]) for c in result["corrupted"]] == [(address % reach, length) for address, length in above]
+    assert result["verdict"] == "unchecked" and not result["findings"]
+
+
+def test_across_the_boundary_silicon_overwrites_exactly_the_bytes_that_the_wrapped_address_names() -> None:
+    result = run("flawed", "boundary", silicon=True)
+    base, boundary = result["allocations"][-1]["physical"], 16 << 20
+    received = [60, 61, 64, 512, 1513, 1514, 60, 61]
+    expected = []
+    for slot, length in enumerate(received):
+        start = base + 1600 * slot
+        beyond = start + length - (start // boundary + 1) * boundary
+        if beyond > 0:
+            expected.append((start // boundary * boundary, beyond))
+    assert expected and [(c["address"], c["length"]) for c in result["corrupted"]] == expected
+
+
 # The examples as a set
 
 
