@@ -18,6 +18,8 @@ _EVIDENCE: dict[str, tuple[str, ...]] = {
     "contig-node-": ("MmAllocateContiguousMemorySpecifyCacheNode",),
     "contig-": ("MmAllocateContiguousMemory", "MmAllocateContiguousMemorySpecifyCache", "MmAllocateContiguousMemorySpecifyCacheNode"),
     "mapreg-": ("NdisMAllocateMapRegisters",), "sg5-": ("NdisMInitializeScatterGatherDma",),
+    "shared-async-": ("NdisMAllocateSharedMemoryAsync",), "slave-": ("NdisMRegisterDmaChannel",),
+    "shared-alloc-slave-": ("NdisMRegisterDmaChannel",), "shared-free-slave": ("NdisMRegisterDmaChannel",),
     "shared-": ("NdisMAllocateSharedMemory",), "lock-": ("NdisAllocateSpinLock",), "int-": ("NdisMRegisterInterrupt",),
     "iomap-": ("NdisMMapIoSpace",), "ioport-": ("NdisMRegisterIoPortRange",), "config-": ("NdisOpenConfiguration",),
     "mem-": ("NdisAllocateMemoryWithTag", "NdisAllocateMemory"), "sleep-": ("NdisMSleep",), "stall-": ("NdisStallExecution",),

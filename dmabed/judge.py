@@ -57,20 +57,31 @@ def traffic(seat: Seat) -> None:
     """Nothing moves any more: are all packets done, and did every frame arrive unchanged?"""
     ndis, nic = seat.ndis, seat.nic
     protocol = ndis.protocol
+    protocol.receiving.give_all_back()
     count_frames(seat)
     if (ndis.injector is not None and ndis.injector.fired) or not ndis.findings.enabled:
         return
     report = ndis.findings.report
     served = where_of_function(ndis.miniport.handle_interrupt)
+    if protocol.receiving.transfers:
+        packet, transfer = next(iter(protocol.receiving.transfers.values()))
+        report(rules.LOST_CAUSE, f"the transfer of received frame {transfer.index} into {packet!r} is pending while nothing moves any more",
+               where=served, subject=(packet,))
     if protocol.accepted:
         first = next(iter(protocol.accepted.values()))
         causes = nic.pending_causes()
         report(rules.LOST_CAUSE, f"{len(protocol.accepted)} packet(s) stay with the miniport while nothing moves any more, the first "
                f"being {first!r}" + (f"; the card waits with {causes}" if causes else ""), where=served, subject=(first,))
-    elif nic.wire.arrived > len(protocol.received_frames) + nic.lost_for_want_of_descriptors and nic.present:
+    elif nic.wire.arrived > len(protocol.received_frames) + nic.lost_for_want_of_descriptors and nic.present \
+            and not protocol.hang.resets:
         report(rules.LOST_CAUSE, f"{nic.wire.arrived} frames arrived and {len(protocol.received_frames)} were indicated while "
                "nothing moves any more", where=served, subject=("receive",))
-    sent = where_of_function(ndis.miniport.send)
+    sent = where_of_function(ndis.miniport.send_packets if ndis.miniport.overrides("send_packets") else ndis.miniport.send)
+    if protocol.receiving.incomplete:
+        report(rules.RECEIVE_COMPLETE, "no NdisMEthIndicateReceiveComplete follows the last NdisMEthIndicateReceive", where=served,
+               subject=("receive",))
+    if protocol.hang.resets:  # a reset may lose what the card had received, and NDIS sends again what it had not sent
+        return
     on_wire = nic.wire.sent
     for number, frame in enumerate(protocol.sent):
         if number >= len(on_wire):
@@ -104,7 +115,10 @@ def first_line(text: str) -> str:
 def count_frames(seat: Seat) -> None:
     """`sent`: completed with success and seen by the wire. `received`: indicated as they came, and returned."""
     protocol, on_wire = seat.ndis.protocol, seat.nic.wire.sent
-    seat.sent = sum(1 for frame, seen in zip(protocol.sent, on_wire, strict=False) if seen in (frame, padded(frame)))
+    if protocol.hang.resets:
+        seat.sent = _arrived(on_wire, [padded(frame) for frame in protocol.sent])
+    else:
+        seat.sent = sum(1 for frame, seen in zip(protocol.sent, on_wire, strict=False) if seen in (frame, padded(frame)))
     lent = len(seat.ndis.adapter.outstanding_receives)
     seat.received = _arrived(on_wire, protocol.received_frames) - lent
     seat.lost = max(len(seat.frames) - min(seat.sent, seat.received), 0)
@@ -133,6 +147,18 @@ def halted(seat: Seat) -> None:
             rules.SEND_ONCE, f"halt returned while {packet!r} was never completed", where=where_of_function(ndis.miniport.halt),
             subject=(packet,))
         break
+    where = where_of_function(ndis.miniport.halt)
+    for packet, _ in ndis.protocol.receiving.transfers.values():
+        ndis.findings.report(
+            rules.TRANSFER_ONCE, f"halt returned while the transfer into {packet!r} pends", where=where, subject=(packet,))
+        break
+    request = ndis.protocol.requests.current
+    if request is not None:
+        ndis.findings.report(
+            rules.OID_ONCE, f"halt returned while {request!r} was never completed", where=where, subject=(request,))
+    if ndis.protocol.hang.resetting:
+        ndis.findings.report(
+            rules.RESET_ONCE, "halt returned while a reset pends", where=where, subject=("reset",))
     if not nic.present:
         return
     if seat.machine.bus.posted:
@@ -171,6 +197,7 @@ def _leaks(seat: Seat, rule: Rule, what: str) -> None:
             extra = ("shared-free-on-init-fail",) if claim.block.kind is BlockKind.SHARED else ("contig-init-fail-release",)
         span = claim.block.span if claim.block is not None else None
         ndis.findings.report(
-            rule, f"{claim.what} of {claim.routine} is still held after {what}", where=claim.where, span=span, block=claim.block,
+            claim.rule or rule, f"{claim.what} of {claim.routine} is still held after {what}",
+            where=claim.where, span=span, block=claim.block,
             owner=claim.what, subject=(claim.what,), also=extra)
 

@@ -15,7 +15,8 @@ from types import ModuleType
 from miniport.miniport import Miniport
 from verifier.errors import UsageError
 
-REFERENCE = {"reference": "miniport.reference:ReferenceMiniport"}
+REFERENCE = {"reference": "miniport.reference:ReferenceMiniport", "isa-slave": "miniport.slave:SlaveMiniport",
+             "isa-slave-16": "miniport.slave:SlaveMiniport"}
 """The reference miniport of each NIC."""
 
 _loaded: dict[tuple[str, str], ModuleType] = {}

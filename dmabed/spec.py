@@ -182,6 +182,9 @@ def checked_fault(fault: Fault) -> Fault:
     if name in ("dma-read", "dma-write"):
         _one_of(fault, "abort")
         return fault
+    if name == "allocate-complete":
+        _one_of(fault, "null", "late", "early")
+        return fault
     if name.startswith(("register-read:", "register-write:")):
         if name.startswith("register-write:"):
             _one_of(fault, "lost", "remove")

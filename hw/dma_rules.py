@@ -48,3 +48,5 @@ DESC_OWN_LAST = rule(
     "desc-own-last", "write address, length and flags first and the ownership bit in a last store of its own")
 DESC_OWNER = rule("desc-owner", "leave a descriptor alone until the NIC has handed it back")
 DESC_BEFORE_DOORBELL = rule("desc-before-doorbell", "complete the descriptor, ownership bit last, and only then ring the doorbell")
+COMPLETE_BEFORE_READ = rule(
+    "slave-complete-before-read", "look at what the card wrote only after NdisMCompleteDmaTransfer")

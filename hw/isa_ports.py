@@ -24,9 +24,16 @@ def _name(place: Place) -> str:
     return f"{place.register}{place.number}" if place.register in ("ADDRESS", "COUNT", "PAGE") else f"{place.register}_OF_{place.number}"
 
 
-# A port that reads one register and writes another goes by the written one.
-_SLOTS: dict[int, Slot] = type(
-    "PortMap", (RegisterMap,), {_name(place): (port, BYTE) for port, place in (READS | WRITES).items()}).by_offset
+class _Ports(RegisterMap):
+    """A port that reads one register and writes another goes by the written one."""
+    vars().update({_name(place): (port, BYTE) for port, place in (READS | WRITES).items()})
+
+
+_SLOTS: dict[int, Slot] = _Ports.by_offset
+
+
+RANGES = ((0x00, 0x10), (0x80, 0x90), (0xC0, 0xE0))
+"""First port and the one behind the last: controller 0, page registers, controller 1."""
 
 
 class _NoDma:
@@ -50,8 +57,8 @@ class DmaControllerPorts:
         self.dma = _NoDma()
 
     def holds(self, start: int, count: int) -> bool:
-        """True if the *count* ports from *start* on are all the controllers'."""
-        return count > 0 and all(port in _SLOTS for port in range(start, start + count))
+        """True if the *count* ports from *start* on lie in one range that the controllers decode."""
+        return count > 0 and any(first <= start and start + count <= stop for first, stop in RANGES)
 
     def decode(self, bar: int, offset: int, size: int, value: int | None) -> Slot | None:
         """The register behind a port. `UsageError` for a port that is none, as `I8237` says; None for an access of more

@@ -43,6 +43,7 @@ class Machine:
         self.book = AddressBook()
         self.findings = Findings(self.events, self.where, self.clock, enabled=checks, stop=stop)
         self.ram = Ram(ranges, backing)
+        self.seed = seed
         self.random = Random(seed)
         """Decides placement; the scheduler has a generator of its own, so that one does not disturb the other."""
         self.scheduler = Scheduler(processors, self.clock, self.events, Random(seed ^ 0x5DEECE66D))
@@ -53,6 +54,8 @@ class Machine:
         self.nics: list[Nic] = []
         self.transfers: list[Span] = []
         """Memory that a transfer of a DMA channel is to fill, until NDIS has completed it."""
+        self.claimed_channels: set[int] = set()
+        """DMA channels that some driver has registered."""
 
     @cached_property
     def dma_controllers(self) -> I8237:

@@ -30,9 +30,10 @@ LOAD_NS = 20
 class ProcessorPort:
     """Loads and stores of the processors of one machine."""
 
-    __slots__ = ("_clock", "_findings", "_ram", "_scheduler")
+    __slots__ = ("_clock", "_findings", "_machine", "_ram", "_scheduler")
 
     def __init__(self, machine: Machine) -> None:
+        self._machine = machine
         self._clock = machine.clock
         self._ram = machine.ram
         self._findings = machine.findings
@@ -117,6 +118,14 @@ class ProcessorPort:
         return first <= at and at + size - 1 <= last
 
     def _unwritten(self, block: Block, offset: int, size: int, at: int) -> None:
+        physical = block.physical + at
+        transfer = next((span for span in self._machine.transfers if span.start <= physical < span.end), None)
+        if transfer is not None:
+            self._findings.report(
+                rules.COMPLETE_BEFORE_READ, f"the processor reads {size} bytes at offset 0x{offset:x} of {block.name}, where a DMA "
+                f"transfer of 0x{transfer.size:x} bytes is set up and not completed", space="virtual",
+                span=Span(block.virtual + offset, size), block=block, subject=("dma transfer",))
+            return
         rule = rules.NEVER_WRITTEN if block.kind is BlockKind.SHARED else UNINITIALIZED
         self._findings.report(
             rule, f"the processor reads {size} bytes at offset 0x{offset:x} of {block.name}: byte 0x{at:x} was never written since "

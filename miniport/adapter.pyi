@@ -13,6 +13,7 @@ from miniport.library.interrupts import Interrupt
 from miniport.library.locks import SpinLock
 from miniport.library.packets import Pool
 from miniport.library.pool_lists import LookasideList
+from miniport.library.slave_dma import DmaChannel, DmaDescription
 from miniport.library.strings import AnsiString, UnicodeString
 from miniport.library.system import DeviceProperty
 from miniport.library.timers import Timer, TimerFunction
@@ -69,6 +70,10 @@ class Adapter(AdapterState):
         """NdisMAllocateSharedMemory. Memory that processor and NIC share. Returns (virtual address, device address); after a
         failure the virtual address is None and the device address means nothing."""
 
+    def allocate_shared_memory_async(self, length: int, cached: bool, context: Any = None) -> int:
+        """NdisMAllocateSharedMemoryAsync. Ask for shared memory. PENDING: `allocate_complete` is called once; FAILURE: it is not
+        called."""
+
     def allocate_spin_lock(self) -> SpinLock:
         """NdisAllocateSpinLock. A spin lock, ready to be acquired."""
 
@@ -93,6 +98,11 @@ class Adapter(AdapterState):
         """NdisMCompleteBufferPhysicalMapping. End a mapping when the NIC has done with the buffer: its device addresses are not
         valid any more."""
 
+    def complete_dma_transfer(
+            self, miniport_dma_handle: DmaChannel, buffer: NdisBuffer, offset: int, length: int, write_to_device: bool) -> int:
+        """NdisMCompleteDmaTransfer. End the transfer: the channel is masked, and what the card wrote is in the buffer from now on.
+        Returns SUCCESS, or RESOURCES where no transfer is set up."""
+
     def dbg_print(self, text: str) -> None:
         """DbgPrint. Print to the debugger: the text stands in the log of the run."""
 
@@ -101,6 +111,9 @@ class Adapter(AdapterState):
 
     def deregister_adapter_shutdown_handler(self) -> None:
         """NdisMDeregisterAdapterShutdownHandler. Take the shutdown handler back, first thing in halt."""
+
+    def deregister_dma_channel(self, miniport_dma_handle: DmaChannel) -> None:
+        """NdisMDeregisterDmaChannel. Give the channel back."""
 
     def deregister_interrupt(self, interrupt: Interrupt) -> None:
         """NdisMDeregisterInterrupt. Disconnect the interrupt; returns when no ISR and no deferred call of it runs or waits any
@@ -117,6 +130,15 @@ class Adapter(AdapterState):
 
     def equal_string(self, first: UnicodeString, second: UnicodeString, case_insensitive: bool) -> bool:
         """NdisEqualString. True if both strings hold the same text."""
+
+    def eth_indicate_receive(
+            self, context: Any, header: View, header_size: int, lookahead: View, lookahead_size: int, packet_size: int) -> None:
+        """NdisMEthIndicateReceive. Show the protocols the beginning of a received frame; *packet_size* is without the header. They
+        may call `transfer_data` for the rest before the call returns. For serialized miniports."""
+
+    def eth_indicate_receive_complete(self) -> None:
+        """NdisMEthIndicateReceiveComplete. End of the calls of NdisMEthIndicateReceive of this handler: the protocols may work on
+        what they took."""
 
     def flush_buffer(self, buffer: NdisBuffer, write_to_device: bool) -> None:
         """NdisFlushBuffer. Flush processor caches of a buffer: the machine is coherent, so nothing happens but the record of the
@@ -348,10 +370,15 @@ class Adapter(AdapterState):
         to free, with NdisFreeMemory."""
 
     def query_adapter_resources(self) -> tuple[int, tuple[ResourceDescriptor, ...]]:
-        """NdisMQueryAdapterResources. What the system assigned. Returns (status, descriptors): ports, memory and interrupt."""
+        """NdisMQueryAdapterResources. What the system assigned. Returns (status, descriptors): ports, memory, interrupt, and the
+        DMA channel of an ISA card."""
 
     def query_buffer(self, buffer: NdisBuffer) -> tuple[View, int]:
         """NdisQueryBuffer. Returns (virtual address, length)."""
+
+    def query_information_complete(self, status: int, data: bytes = b'') -> None:
+        """NdisMQueryInformationComplete. Complete the query for which `query_information` returned NDIS_STATUS_PENDING; *data* is
+        what C writes into its buffer."""
 
     def query_map_register_count(self, bus_type: int) -> tuple[int, int]:
         """NdisQueryMapRegisterCount. How many map registers there are: no useful number from Windows 2000 on. Returns (status,
@@ -400,6 +427,9 @@ class Adapter(AdapterState):
     def read_configuration(self, handle: ConfigurationHandle, keyword: str) -> tuple[int, int | str | None]:
         """NdisReadConfiguration. Read one value. Returns (status, value): FAILURE and None where the registry does not hold it."""
 
+    def read_dma_counter(self, miniport_dma_handle: DmaChannel) -> int:
+        """NdisMReadDmaCounter. Bytes that the transfer has still to move."""
+
     def read_network_address(self, handle: ConfigurationHandle) -> tuple[int, bytes | None]:
         """NdisReadNetworkAddress. Read the address that an administrator set. Returns (status, address): FAILURE and None where
         none is set."""
@@ -420,6 +450,12 @@ class Adapter(AdapterState):
     def register_adapter_shutdown_handler(self, context: Any, handler: Callable[..., None]) -> None:
         """NdisMRegisterAdapterShutdownHandler. NDIS 4 and 5.0: name the shutdown handler, as the last step of a successful
         initialize."""
+
+    def register_dma_channel(
+            self, dma_channel: int, dma_32bit_addresses: bool, dma_description: DmaDescription, maximum_length: int) -> tuple[int,
+            DmaChannel | None]:
+        """NdisMRegisterDmaChannel. Claim a DMA channel for transfers of up to the maximum length; for an ISA bus master, let it
+        through to the bus. Returns (status, handle)."""
 
     def register_interrupt(
             self, vector: int, level: int, request_isr: bool, shared_interrupt: bool, mode: int) -> tuple[int, Interrupt | None]:
@@ -447,6 +483,10 @@ class Adapter(AdapterState):
     def remove_tail_list(self, head: View) -> View:
         """RemoveTailList. Take the last entry off; the head itself if the list is empty."""
 
+    def reset_complete(self, status: int, addressing_reset: bool) -> None:
+        """NdisMResetComplete. Complete the reset for which `reset` returned NDIS_STATUS_PENDING. With *addressing_reset* NDIS sets
+        filter and multicast list again."""
+
     def reset_event(self, event: Event) -> None:
         """NdisResetEvent. Clear the signalled state."""
 
@@ -469,11 +509,19 @@ class Adapter(AdapterState):
     def set_event(self, event: Event) -> None:
         """NdisSetEvent. Signal the event; it stays signalled until NdisResetEvent."""
 
+    def set_information_complete(self, status: int) -> None:
+        """NdisMSetInformationComplete. Complete the set for which `set_information` returned NDIS_STATUS_PENDING."""
+
     def set_periodic_timer(self, timer: Timer, milliseconds: int) -> None:
         """NdisMSetPeriodicTimer. Let the function run whenever *milliseconds* have passed; cancels what was set before."""
 
     def set_timer(self, timer: Timer, milliseconds: int) -> None:
         """NdisMSetTimer. Let the function run once when *milliseconds* have passed; cancels what was set before."""
+
+    def setup_dma_transfer(
+            self, miniport_dma_handle: DmaChannel, buffer: NdisBuffer, offset: int, length: int, write_to_device: bool) -> int:
+        """NdisMSetupDmaTransfer. Program the channel for one transfer and open it; the card may begin. RESOURCES: the channel is
+        busy, or cannot move this length."""
 
     def sleep(self, microseconds: int) -> None:
         """NdisMSleep. Let virtual time pass, 30 s at most; other things happen meanwhile."""
@@ -492,6 +540,9 @@ class Adapter(AdapterState):
 
     def system_processor_count(self) -> int:
         """NdisSystemProcessorCount. How many processors the machine has."""
+
+    def transfer_data_complete(self, packet: Packet, status: int, bytes_transferred: int) -> None:
+        """NdisMTransferDataComplete. The part of a frame is in *packet*, for which `transfer_data` returned NDIS_STATUS_PENDING."""
 
     def unicode_string_to_ansi_string(self, destination: AnsiString, source: UnicodeString) -> int:
         """NdisUnicodeStringToAnsiString. Convert into the destination's buffer. Returns a status: FAILURE, and the destination as

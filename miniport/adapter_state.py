@@ -26,6 +26,8 @@ class Claim:
     where: Where | None
     block: Block | None = None
     also: tuple[str, ...] = ()
+    rule: Rule | None = None
+    """What is broken if it is still held when halt or a failing initialize returns; None: the rule on leaks there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ class MapRegisters:
 class AdapterState:
     """State of one adapter. The generated face, `miniport.adapter.Adapter`, stands on it."""
 
-    __slots__ = ("_ndis", "attributes", "attributes_set", "bus_master", "claims", "context", "dma_bits", "gone", "interface",
+    __slots__ = ("_ndis", "attributes", "attributes_set", "bus_master", "check_for_hang_seconds", "claims", "context", "dma_bits",
+                 "gone", "interface",
                  "interrupt", "map_registers", "map_registers_freed_at", "named", "nic", "number", "outstanding_receives",
                  "outstanding_sends", "scatter_gather", "shutdown_context", "shutdown_handler")
 
@@ -72,6 +75,8 @@ class AdapterState:
         """What the miniport gave to NdisMSetAttributesEx."""
         self.attributes = 0
         self.attributes_set = False
+        self.check_for_hang_seconds = 0
+        """CheckForHangTimeInSeconds of NdisMSetAttributesEx."""
         self.interface = 0
         self.bus_master = False
         self.gone = False
@@ -90,10 +95,11 @@ class AdapterState:
         self.outstanding_receives: dict[int, Any] = {}
         self.named: dict[str, int] = {}
 
-    def claim(self, key: Hashable, what: str, routine: str, block: Block | None = None, also: tuple[str, ...] = ()) -> None:
+    def claim(self, key: Hashable, what: str, routine: str, block: Block | None = None, also: tuple[str, ...] = (),
+              rule: Rule | None = None) -> None:
         """Note that the miniport took something."""
         where = block.where if block is not None else self._ndis.where.capture()
-        self.claims[key] = Claim(what, routine, where, block, also)
+        self.claims[key] = Claim(what, routine, where, block, also, rule)
 
     def release(self, key: Hashable) -> bool:
         """Note that it gave it back; False if it did not hold it."""

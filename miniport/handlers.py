@@ -9,7 +9,8 @@ from __future__ import annotations
 NAMES = (
     "driver_entry", "initialize", "halt", "shutdown", "isr", "handle_interrupt", "enable_interrupt", "disable_interrupt",
     "send", "query_information", "set_information", "return_packet", "reset", "check_for_hang", "synchronize",
-    "pnp_event_notify", "timer", "work_item",
+    "pnp_event_notify", "timer", "work_item", "allocate_complete",
+    "send_packets", "transfer_data",
 )
 """Handlers by the number of their bit."""
 
@@ -36,6 +37,9 @@ class Handler:
     PNP_EVENT_NOTIFY = 1 << 15
     TIMER = 1 << 16
     WORK_ITEM = 1 << 17
+    ALLOCATE_COMPLETE = 1 << 18
+    SEND_PACKETS = 1 << 19
+    TRANSFER_DATA = 1 << 20
 
 
 METHODS = {0: "none"} | {1 << bit: name for bit, name in enumerate(NAMES)}

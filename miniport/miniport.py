@@ -17,6 +17,7 @@ from verifier.findings import Findings
 if TYPE_CHECKING:
     from miniport.adapter import Adapter
     from miniport.packet import Packet
+    from miniport.view import View
 
 class Miniport:
     """Base of all Python miniports."""
@@ -64,24 +65,50 @@ class Miniport:
         serialized miniport, NDIS asks again."""
         raise NotImplementedError
 
+    def send_packets(self, adapter: Adapter, packets: list[Packet]) -> None:
+        """MiniportSendPackets: send packets in order, at most as many as OID_GEN_MAXIMUM_SEND_PACKETS says. A miniport that
+        supplies it is never called at `send`. A serialized one sets the status of each packet, as `send` returns it: from the
+        first RESOURCES on, NDIS keeps the rest and asks again. A deserialized one completes each with `adapter.send_complete`."""
+        raise NotImplementedError
+
+    def transfer_data(self, adapter: Adapter, packet: Packet, context: Any, byte_offset: int, bytes_to_transfer: int,
+                      ) -> tuple[int, int]:
+        """MiniportTransferData: copy a part of the frame that `adapter.eth_indicate_receive` showed with *context* into the buffers
+        of *packet*; offset 0 is the first byte behind the header. Returns (status, bytes copied); after PENDING
+        `adapter.transfer_data_complete` follows."""
+        raise NotImplementedError
+
     def return_packet(self, adapter: Adapter, packet: Packet) -> None:
         """MiniportReturnPacket: an indicated packet comes back."""
         raise NotImplementedError
 
     def query_information(self, adapter: Adapter, oid: int, length: int) -> tuple[int, bytes, int]:
-        """MiniportQueryInformation for a buffer of *length* bytes. Returns (status, bytes written, bytes needed)."""
+        """MiniportQueryInformation for a buffer of *length* bytes. Returns (status, bytes written, bytes needed); after PENDING
+        `adapter.query_information_complete` follows."""
         return NDIS_STATUS_NOT_SUPPORTED, b"", 0
 
     def set_information(self, adapter: Adapter, oid: int, data: bytes) -> tuple[int, int, int]:
-        """MiniportSetInformation. Returns (status, number of bytes read, bytes needed)."""
+        """MiniportSetInformation. Returns (status, number of bytes read, bytes needed); after PENDING
+        `adapter.set_information_complete` follows."""
         return NDIS_STATUS_NOT_SUPPORTED, 0, 0
 
+    def check_for_hang(self, adapter: Adapter) -> bool:
+        """MiniportCheckForHang, at DISPATCH_LEVEL every 2 s of virtual time or as NdisMSetAttributesEx says. True: reset the card."""
+        return False
+
     def reset(self, adapter: Adapter) -> tuple[int, bool]:
-        """MiniportReset. Returns (status, addressing reset)."""
+        """MiniportReset, at DISPATCH_LEVEL, after `check_for_hang` said True or a request or packet timed out. Returns (status,
+        addressing reset): with True NDIS sets filter and multicast list again. After PENDING `adapter.reset_complete` follows. A
+        serialized miniport forgets its packets; a deserialized one completes them before the reset is complete."""
         return NDIS_STATUS_SUCCESS, False
 
     def pnp_event_notify(self, adapter: Adapter, event: str) -> None:
         """MiniportPnPEventNotify (NDIS 5.1): *event* is ``surprise-removed`` or ``power-profile-changed``."""
+
+    def allocate_complete(self, adapter: Adapter, virtual: View | None, physical: int, length: int, context: Any) -> None:
+        """MiniportAllocateComplete, at DISPATCH_LEVEL, from Windows Vista on at PASSIVE_LEVEL: an asynchronous allocation is
+        over. *virtual* is None and *length* 0 if it failed; *context* is what the call gave."""
+        raise NotImplementedError
 
     def overrides(self, handler: str) -> bool:
         """True if the miniport supplies *handler* itself."""

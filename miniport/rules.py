@@ -117,6 +117,21 @@ LOST_CAUSE = rule(
     "lost-cause", "serve every cause that was acknowledged, and look at the ring again after the acknowledge", symptom=True)
 NO_TRAFFIC = rule("init-no-protocol-traffic", "indicate nothing before initialize has returned")
 RECEIVE_OWN = rule("receive-own-until-return", "leave an indicated packet alone until it is returned")
+OID_ONCE = rule("oid-complete-once", "complete a request that was left pending once, before halt returns, and no other")
+OID_CURRENT = rule("oid-complete-current", "complete a query with NdisMQueryInformationComplete, a set with NdisMSetInformationComplete")
+OID_STATUS = rule("oid-status-set", "complete a request with its final status, never NDIS_STATUS_PENDING")
+RESET_STATUS = rule("reset-status", "return SUCCESS, PENDING, RESET_IN_PROGRESS, SOFT_ERRORS, HARD_ERRORS or NOT_RESETTABLE")
+RESET_ONCE = rule("reset-complete-once", "call NdisMResetComplete once after a reset that returned NDIS_STATUS_PENDING, and never else")
+RESET_LOCK = rule("reset-complete-no-lock", "release spin locks before NdisMResetComplete", also=("lock-not-across-upcall",))
+TRANSFER_ONCE = rule(
+    "transfer-complete-once", "call NdisMTransferDataComplete once for each transfer that was left pending",
+    text="A transfer that transfer_data left pending is completed exactly once, none else, all before halt returns.")
+LOOKAHEAD = rule(
+    "receive-lookahead", "show the header, and at least as many bytes behind it as the packet has or the protocol wants to see",
+    text="NdisMEthIndicateReceive comes from a serialized miniport, with a header of 14 bytes and no more bytes than the packet has.")
+RECEIVE_COMPLETE = rule(
+    "receive-indications-complete", "call NdisMEthIndicateReceiveComplete after the last NdisMEthIndicateReceive of a handler",
+    text="NdisMEthIndicateReceiveComplete follows one or more calls of NdisMEthIndicateReceive.")
 OID_BUFFER = rule("oid-buffer-bound", "write no more than the request's buffer holds; tell the bytes needed")
 QUIESCE = rule("shutdown-interrupts-off", "mask the NIC's interrupts in shutdown",
                also=("shutdown-quiesce",), text="After the shutdown handler the NIC pulls no interrupt line.")

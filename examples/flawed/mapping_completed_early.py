@@ -33,15 +33,20 @@ class MappingCompletedEarly(Example):
 
     def pieces(self, adapter: Adapter, packet: Packet) -> int:
         """Device pieces that the packet can have at most."""
-        return sum(adapter.get_buffer_physical_array_size(buffer) for buffer in packet.buffers())
+        most = sum(adapter.get_buffer_physical_array_size(buffer) for buffer in packet.buffers() if buffer.length)
+        return most if most < SLOTS else 1
 
     def transmit(self, adapter: Adapter, context: Context, packet: Packet) -> None:
-        """Map each buffer and hand over its pieces."""
+        """Map each buffer and hand over its pieces; a packet of too many is copied."""
+        buffers = [buffer for buffer in packet.buffers() if buffer.length]
+        if sum(adapter.get_buffer_physical_array_size(buffer) for buffer in buffers) >= SLOTS:
+            super().transmit(adapter, context, packet)
+            return
         slot = context.tx_next
-        for buffer in packet.buffers():
+        for buffer in buffers:
             register = slot
             for address, length in adapter.start_buffer_physical_mapping(buffer, register, TO_DEVICE):
-                last = buffer.next is None
+                last = buffer is buffers[-1]
                 descriptor = context.tx_ring + slot * DESCRIPTOR_BYTES
                 descriptor.write_ulonglong(ADDRESS, address)
                 descriptor.write_ulong(LENGTH, length)

@@ -67,6 +67,8 @@ class Nic(RegisterFile):
         self.config = PciConfig(self.vendor_id, self.device_id, bars=self.bars, on_command=self._command_changed)
         self.values: list[int] = []
         self.interrupt_line = machine.interrupt_line()
+        self.pulled_at = -1
+        """When the NIC pulled its interrupt line last, in ns; -1: never."""
         self.padded = 0
         """Short frames that the NIC padded."""
         self.lost_for_want_of_descriptors = 0
@@ -119,6 +121,7 @@ class Nic(RegisterFile):
     def set_interrupt(self, asserted: bool) -> None:
         """Pull the interrupt line or let it go."""
         if asserted and self.present:
+            self.pulled_at = self.clock.now
             self.machine.scheduler.assert_line(self.interrupt_line, self.name)
         else:
             self.machine.scheduler.deassert_line(self.interrupt_line, self.name)

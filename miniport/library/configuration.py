@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hw.pci import Bar
 from miniport.handlers import INIT
 from miniport.routine import PASSIVE, routine
-from miniport.status import NDIS_INTERRUPT_LEVEL_SENSITIVE, NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
+from miniport.status import NDIS_INTERRUPT_LATCHED, NDIS_INTERRUPT_LEVEL_SENSITIVE, NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
 from miniport.versions import ndis_of
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def close_configuration(ndis: Ndis, adapter: Adapter, handle: ConfigurationHandl
          source="nt4:103ndisx")
 def read_pci_slot_information(ndis: Ndis, adapter: Adapter, slot: int, offset: int, length: int) -> bytes:
     """Read configuration space of the adapter's own function. Returns the bytes read, none if the slot is empty."""
+    if ndis.nic.bus_kind != "pci":
+        return b""
     return ndis.nic.config.read(offset, length)
 
 
@@ -92,6 +94,8 @@ def read_pci_slot_information(ndis: Ndis, adapter: Adapter, slot: int, offset: i
          source="nt4:103ndisx")
 def write_pci_slot_information(ndis: Ndis, adapter: Adapter, slot: int, offset: int, data: bytes) -> int:
     """Write configuration space. Returns the number of bytes written."""
+    if ndis.nic.bus_kind != "pci":
+        return 0
     return ndis.nic.config.write(offset, data)
 
 
@@ -100,7 +104,7 @@ def write_pci_slot_information(ndis: Ndis, adapter: Adapter, slot: int, offset: 
          c="VOID NdisMQueryAdapterResources(OUT PNDIS_STATUS, NDIS_HANDLE, OUT PNDIS_RESOURCE_LIST, IN OUT PUINT BufferSize)",
          source="ddi:ndis/nf-ndis-ndismqueryadapterresources")
 def query_adapter_resources(ndis: Ndis, adapter: Adapter) -> tuple[int, tuple[ResourceDescriptor, ...]]:
-    """What the system assigned. Returns (status, descriptors): ports, memory and interrupt."""
+    """What the system assigned. Returns (status, descriptors): ports, memory, interrupt, and the DMA channel of an ISA card."""
     return NDIS_STATUS_SUCCESS, _resources(ndis.nic)
 
 
@@ -119,7 +123,11 @@ def _resources(nic: Nic) -> tuple[ResourceDescriptor, ...]:
     def of(bar: Bar) -> ResourceDescriptor:
         return ResourceDescriptor("port" if bar.ports else "memory", nic.config.bar(bar.number), bar.size)
 
-    return (*(of(bar) for bar in nic.bars), ResourceDescriptor("interrupt", line.vector, 1, line.irql, shared=True))
+    if nic.dma_channel is None:
+        return (*(of(bar) for bar in nic.bars), ResourceDescriptor("interrupt", line.vector, 1, line.irql, shared=True))
+    return (*(of(bar) for bar in nic.bars),
+            ResourceDescriptor("interrupt", line.vector, 1, line.irql, mode=NDIS_INTERRUPT_LATCHED),
+            ResourceDescriptor("dma", nic.dma_channel, 1))
 
 
 @routine("NdisGetVersion", c="UINT NdisGetVersion(VOID)", source="ddi:ndis/nf-ndis-ndisgetversion", event=False)

@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from miniport import rules
 from miniport.handlers import METHODS, RUN_TIME
 from miniport.packet import Owner, Packet
 from miniport.routine import UP_TO_DISPATCH, routine
 from miniport.status import NDIS_STATUS_PENDING, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS, status_name
+from miniport.view import View
 
 if TYPE_CHECKING:
     from miniport.adapter import Adapter
     from miniport.ndis import Ndis
+
+_HEADER_BYTES = 14
 
 
 @routine("NdisMSendComplete", irql=UP_TO_DISPATCH, irql_rule="int-isr-any-irql-only", handlers=RUN_TIME,
@@ -57,7 +60,54 @@ def indicate_receive_packet(ndis: Ndis, adapter: Adapter, packets: Sequence[Pack
             ndis.findings.report(
                 rules.RECEIVE_STATUS, f"{packet!r} is indicated with status {status_name(packet.status)}; set SUCCESS or RESOURCES",
                 subject=(packet,))
-        ndis.protocol.received(packet)
+        ndis.protocol.receiving.received(packet)
+
+
+@routine("NdisMEthIndicateReceive", irql=UP_TO_DISPATCH, handlers=RUN_TIME,
+         c="VOID NdisMEthIndicateReceive(NDIS_HANDLE, NDIS_HANDLE MiniportReceiveContext, PVOID HeaderBuffer, UINT HeaderBufferSize, "
+           "PVOID LookaheadBuffer, UINT LookaheadBufferSize, UINT PacketSize)", source="ddi:ndis/nf-ndis-ndismethindicatereceive")
+def eth_indicate_receive(ndis: Ndis, adapter: Adapter, context: Any, header: View, header_size: int, lookahead: View,
+                         lookahead_size: int, packet_size: int) -> None:
+    """Show the protocols the beginning of a received frame; *packet_size* is without the header. They may call `transfer_data` for
+    the rest before the call returns. For serialized miniports."""
+    what = ("lookahead", len(ndis.protocol.receiving.frames))
+    _no_lock(ndis, "NdisMEthIndicateReceive")
+    if not ndis.up:
+        ndis.findings.report(rules.NO_TRAFFIC, f"NdisMEthIndicateReceive in {METHODS[ndis.handler]}", subject=what)
+    if not isinstance(header, View) or not isinstance(lookahead, View):
+        raise TypeError("header and lookahead are views of memory")
+    problem = ("a deserialized miniport indicates packets with NdisMIndicateReceivePacket" if not adapter.serialized else
+               f"a header of {header_size} bytes is shown, an Ethernet header has {_HEADER_BYTES}" if header_size != _HEADER_BYTES else
+               f"{lookahead_size} bytes are shown of a packet of {packet_size}" if not 0 <= lookahead_size <= packet_size else
+               f"more bytes are shown than {header!r} and {lookahead!r} have" if header_size > header.length or
+               lookahead_size > lookahead.length else "")
+    if problem:
+        ndis.findings.report(rules.LOOKAHEAD, problem, subject=what)
+        return
+    ndis.protocol.receiving.incomplete = True
+    ndis.protocol.receiving.looked_at(context, header, header_size, lookahead, lookahead_size, packet_size)
+
+
+@routine("NdisMEthIndicateReceiveComplete", irql=UP_TO_DISPATCH, handlers=RUN_TIME,
+         c="VOID NdisMEthIndicateReceiveComplete(NDIS_HANDLE)", source="ddi:ndis/nf-ndis-ndismethindicatereceivecomplete")
+def eth_indicate_receive_complete(ndis: Ndis, adapter: Adapter) -> None:
+    """End of the calls of NdisMEthIndicateReceive of this handler: the protocols may work on what they took."""
+    _no_lock(ndis, "NdisMEthIndicateReceiveComplete")
+    ndis.protocol.receiving.incomplete = False
+
+
+@routine("NdisMTransferDataComplete", irql=UP_TO_DISPATCH, handlers=RUN_TIME,
+         c="VOID NdisMTransferDataComplete(NDIS_HANDLE, PNDIS_PACKET, NDIS_STATUS, UINT BytesTransferred)",
+         source="ddi:ndis/nf-ndis-ndismtransferdatacomplete")
+def transfer_data_complete(ndis: Ndis, adapter: Adapter, packet: Packet, status: int, bytes_transferred: int) -> None:
+    """The part of a frame is in *packet*, for which `transfer_data` returned NDIS_STATUS_PENDING."""
+    _no_lock(ndis, "NdisMTransferDataComplete", packet)
+    if packet.number not in ndis.protocol.receiving.transfers or status == NDIS_STATUS_PENDING:
+        ndis.findings.report(
+            rules.TRANSFER_ONCE, f"NdisMTransferDataComplete of {packet!r} with {status_name(status)}; it belongs to "
+            f"{packet.owner.value}", subject=(packet,))
+    if packet.number in ndis.protocol.receiving.transfers:
+        ndis.protocol.receiving.transferred(packet, status, bytes_transferred)
 
 
 @routine("NdisMIndicateStatus", irql=UP_TO_DISPATCH, handlers=RUN_TIME,
@@ -74,7 +124,7 @@ def indicate_status_complete(ndis: Ndis, adapter: Adapter) -> None:
     """End of the status indications."""
 
 
-def _no_lock(ndis: Ndis, name: str, packet: Packet) -> None:
+def _no_lock(ndis: Ndis, name: str, packet: Packet | None = None) -> None:
     if ndis.held:
         lock = ndis.held[-1]
         ndis.findings.report(

@@ -50,12 +50,12 @@ class Interrupt:
             ndis.call(Handler.DISABLE_INTERRUPT, miniport.disable_interrupt, irql=self.line.irql)
             ndis.scheduler.queue_dpc(self.dpc)
             return True
-        before = ndis.nic.interrupting
+        before, begun = ndis.nic.interrupting, ndis.clock.now
         answer = ndis.call(Handler.ISR, miniport.isr, irql=self.line.irql)
         if not ndis.answer(Handler.ISR, miniport.isr, answer, bool, bool):
             return False
         recognized, queue = answer
-        if recognized and not before:
+        if recognized and not before and ndis.nic.pulled_at < begun:
             ndis.findings.report(
                 rules.INT_NOT_OURS, f"isr says that {ndis.nic.name} interrupted, but it did not pull the line",
                 where=where_of_function(miniport.isr), subject=("isr",))

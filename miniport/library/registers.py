@@ -88,6 +88,11 @@ def _window(ndis: Ndis, adapter: Adapter, name: str, start: int, length: int, *,
             window = RegisterWindow(ndis.machine.bus, nic, bar.number, start, length, ports, start - base)
             adapter.claim(window, "port range" if ports else "register mapping", name)
             return NDIS_STATUS_SUCCESS, window
+    if ports and nic.bus_kind == "isa" and ndis.machine.system_ports.holds(start, length):
+        system = ndis.machine.system_ports
+        window = RegisterWindow(ndis.machine.bus, system, 0, start, length, ports, start)
+        adapter.claim(window, "port range", name)
+        return NDIS_STATUS_SUCCESS, window
     if not ports and ndis.ram.contains(start, max(length, 1)):
         ndis.findings.report(
             rules.MAP_INIT, f"{name}: {Span(start, max(length, 1))} is RAM, not device memory", span=Span(start, max(length, 1)))

@@ -45,6 +45,7 @@ def set_attributes_ex(ndis: Ndis, adapter: Adapter, context: Any, check_for_hang
     adapter.context = context
     adapter.attributes = attribute_flags
     adapter.attributes_set = True
+    adapter.check_for_hang_seconds = check_for_hang_seconds
     adapter.interface = adapter_type
     adapter.bus_master = bool(attribute_flags & NDIS_ATTRIBUTE_BUS_MASTER)
 

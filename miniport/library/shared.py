@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hw.dma_rules import NEVER_WRITTEN, SHARED_AFTER_FREE
+from hw.limits import DmaKind
 from hw.processor import DISPATCH_LEVEL, PASSIVE_LEVEL, irql_name
 from miniport import rules
 from miniport.adapter_state import Bounce, MapRegisters
@@ -21,9 +22,10 @@ from miniport.status import (
 )
 from miniport.versions import at_least, title
 from miniport.view import View
-from verifier.address import PAGE_SIZE, LogicalAddress, Span, hex_address, pages_for
+from verifier.address import KIB, PAGE_SIZE, LogicalAddress, Span, hex_address, pages_for
 from verifier.address_book import Block, BlockKind
 from verifier.errors import BedError
+from verifier.rule import Severity, rule
 
 if TYPE_CHECKING:
     from miniport.adapter import Adapter
@@ -31,6 +33,12 @@ if TYPE_CHECKING:
 
 POISON_ADDRESS = LogicalAddress(0xDEAD_BEEF_DEAD_B000)
 """What the physical address holds after an allocation that failed: no document defines it."""
+SLAVE_OLD = rule(
+    "shared-alloc-slave-old", "before Windows XP SP1 and Server 2003, give a slave card pool memory: NdisMSetupDmaTransfer takes any",
+    severity=Severity.WARNING, also=("shared-alloc-slave-new",))
+FREE_SLAVE = rule("shared-free-slave", "free shared memory of a slave card only where NDIS gives it some: from XP SP1 on")
+SLAVE_BOUNDARY = 64 * KIB
+"""What a HAL keeps common buffers of a slave inside, for word channels, too (ReactOS halx86, HalAllocateCommonBuffer)."""
 MOST_MAP_REGISTERS = 64
 """Map registers that one miniport may have (ff552300)."""
 
@@ -258,7 +266,13 @@ def allocate_shared_memory(ndis: Ndis, adapter: Adapter, length: int, cached: bo
     report, name = ndis.findings.report, "NdisMAllocateSharedMemory"
     if not adapter.attributes_set:
         report(rules.SHARED_AFTER_ATTRIBUTES, f"{name} before NdisMSetAttributesEx", subject=(name,))
-    if adapter.map_registers is None and not adapter.scatter_gather:
+    slave = not adapter.bus_master and ndis.nic.limits.kind is DmaKind.SLAVE
+    if slave and not at_least(ndis.windows, "xp-sp1"):
+        report(SLAVE_OLD, f"{name} for a NIC that is no bus master: {title(ndis.windows)} gives no memory", subject=(name,))
+        ndis.refused(name)
+        return None, POISON_ADDRESS
+    channel_held = slave and any(claim.routine == "NdisMRegisterDmaChannel" for claim in adapter.claims.values())
+    if adapter.map_registers is None and not adapter.scatter_gather and not channel_held:
         report(rules.SHARED_AFTER_DMA, f"{name} before NdisMAllocateMapRegisters or NdisMInitializeScatterGatherDma: no memory "
                "is given", subject=(name,))
         ndis.refused(name)
@@ -266,17 +280,24 @@ def allocate_shared_memory(ndis: Ndis, adapter: Adapter, length: int, cached: bo
     if length <= 0:
         ndis.refused(name)
         return None, POISON_ADDRESS
-    offset = ndis.machine.bus.logical_offset
-    number = adapter.number_of("shared memory")
-    block = ndis.memory.allocate(
-        BlockKind.SHARED, name, f"shared memory #{number}", length, owner="the miniport", lowest=max(0, -offset),
-        highest=(1 << adapter.dma_bits) - 1 - offset, cached=cached, adapter=adapter.number, device_reads=True,
-        device_writes=True, minimal_alignment=True, logical_offset=offset)
+    block = shared_block(ndis, adapter, name, length, cached)
     if block is None:
         ndis.refused(name)
         return None, POISON_ADDRESS
     adapter.claim(block, block.name, name, block, also=("shared-free-all-at-halt",))
     return View(ndis.port, block), LogicalAddress(block.logical or 0)
+
+
+def shared_block(ndis: Ndis, adapter: Adapter, name: str, length: int, cached: bool) -> Block | None:
+    """A block within the width that the miniport declared; for a slave card below 16 MB and inside 64 KB, as a HAL places
+    it. None if there is none."""
+    offset = ndis.machine.bus.logical_offset
+    slave = not adapter.bus_master and ndis.nic.limits.kind is DmaKind.SLAVE
+    bits = ndis.nic.limits.address_bits if slave else adapter.dma_bits
+    return ndis.memory.allocate(
+        BlockKind.SHARED, name, f"shared memory #{adapter.number_of('shared memory')}", length, owner="the miniport",
+        lowest=max(0, -offset), highest=(1 << bits) - 1 - offset, boundary=SLAVE_BOUNDARY if slave else 0, cached=cached,
+        adapter=adapter.number, device_reads=True, device_writes=True, minimal_alignment=True, logical_offset=offset)
 
 
 @routine("NdisMFreeSharedMemory", irql=ANY, handlers=NOT_SHUTDOWN,
@@ -288,6 +309,10 @@ def free_shared_memory(ndis: Ndis, adapter: Adapter, length: int, cached: bool, 
     """Free shared memory: length, cached flag, virtual and device address exactly as allocated; never a part of it."""
     name = "NdisMFreeSharedMemory"
     if ndis.handler == Handler.SHUTDOWN:
+        return
+    if not adapter.bus_master and ndis.nic.limits.kind is DmaKind.SLAVE and not at_least(ndis.windows, "xp-sp1"):
+        ndis.findings.report(
+            FREE_SLAVE, f"{name} for a NIC that is no bus master: {title(ndis.windows)} has given it no memory", subject=(name,))
         return
     _check_irql(ndis, virtual_address.block)
     block = _checked_shared(ndis, adapter, name, length, cached, virtual_address, physical_address)

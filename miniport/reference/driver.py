@@ -1,351 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A deserialized NDIS 5.1 miniport for the reference NIC.
+"""The deserialized variant: NDIS calls its handlers at any time and on any processor, so that it locks its rings itself.
 
-What to look at first: `initialize` claims in order and registers the undoing of each step as it goes; whether a later
-step fails or `halt` is called, the same list is undone in reverse. `_shared` asks for memory that the card can use, and
-checks every address that it will see. `send` hands a descriptor over with its last store.
+A packet that finds the ring full waits in a queue of the miniport's own. The lock is never held over a call that may come
+back: completions and indications.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from zlib import crc32
 
 from miniport.adapter import Adapter
-from miniport.context import AdapterContext, Array, Pointer, Ulong, Ulonglong
-from miniport.miniport import Miniport
 from miniport.packet import Packet
-from miniport.reference import hardware as hw
-from miniport.reference.information import answer
+from miniport.reference.core import LARGEST_FRAME, Context, ReferenceCore
 from miniport.status import (
     NDIS_ATTRIBUTE_BUS_MASTER,
     NDIS_ATTRIBUTE_DESERIALIZE,
-    NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK,
-    NDIS_DMA_24BITS,
-    NDIS_DMA_32BITS,
-    NDIS_DMA_64BITS,
-    NDIS_INTERFACE_PCI,
-    NDIS_PACKET_TYPE_ALL_MULTICAST,
-    NDIS_PACKET_TYPE_BROADCAST,
-    NDIS_PACKET_TYPE_DIRECTED,
-    NDIS_PACKET_TYPE_MULTICAST,
-    NDIS_PACKET_TYPE_PROMISCUOUS,
-    NDIS_STATUS_ADAPTER_NOT_FOUND,
-    NDIS_STATUS_DEVICE_FAILED,
     NDIS_STATUS_FAILURE,
     NDIS_STATUS_INVALID_LENGTH,
-    NDIS_STATUS_MEDIA_CONNECT,
-    NDIS_STATUS_MEDIA_DISCONNECT,
-    NDIS_STATUS_NOT_SUPPORTED,
     NDIS_STATUS_PENDING,
-    NDIS_STATUS_RESOURCES,
-    NDIS_STATUS_SUCCESS,
-    OID_802_3_MULTICAST_LIST,
-    OID_GEN_CURRENT_LOOKAHEAD,
-    OID_GEN_CURRENT_PACKET_FILTER,
 )
-from miniport.view import View
-
-TX_SLOTS = 16
-RX_SLOTS = 8
-BUFFER_BYTES = 2048
-LARGEST_FRAME = 1514
-MM_NON_CACHED = 0
 
 
-class Context(AdapterContext):
-    """The adapter context."""
+class ReferenceMiniport(ReferenceCore):
+    """Miniport of the reference NIC, deserialized."""
 
-    undo = Pointer()
-    registers = Pointer()
-    interrupt = Pointer()
-    lock = Pointer()
-    # One buffer a slot: first those of the transmit slots, then those of the receive slots.
-    buffers = Pointer()
-    buffers_address = Ulonglong()
-    # Transmit: slots from tx_done up to tx_next belong to the card or wait to be reclaimed.
-    tx_ring = Pointer()
-    tx_ring_address = Ulonglong()
-    tx_packets = Array(Pointer(), TX_SLOTS)
-    tx_next = Ulong()
-    tx_done = Ulong()
-    # Packets that found the ring full, linked through their MiniportReserved.
-    queue_head = Pointer()
-    queue_tail = Pointer()
-    # Receive: slots from rx_next up to rx_tail belong to the card; rx_lent has a bit for each slot that a protocol has.
-    rx_ring = Pointer()
-    rx_ring_address = Ulonglong()
-    rx_packets = Array(Pointer(), RX_SLOTS)
-    rx_lent = Ulong()
-    rx_next = Ulong()
-    rx_tail = Ulong()
+    attributes = NDIS_ATTRIBUTE_BUS_MASTER | NDIS_ATTRIBUTE_DESERIALIZE
 
-
-class ReferenceMiniport(Miniport):
-    """Miniport of the reference NIC."""
-
-    ndis_versions = ((5, 1), (5, 0))
-
-    # Life
-
-    def initialize(self, adapter: Adapter) -> int:
-        """Claim everything, program the card, start it. Whatever fails undoes what was done."""
-        with ExitStack() as undo:
-            status, memory = adapter.allocate_memory_with_tag(Context.SIZE, "Rfnc")
-            if memory is None:
-                return status
-            undo.callback(adapter.free_memory, memory, Context.SIZE)
-            context = Context(memory)
-            adapter.set_attributes_ex(
-                context, 0, NDIS_ATTRIBUTE_BUS_MASTER | NDIS_ATTRIBUTE_DESERIALIZE | self._surprise_flag(adapter),
-                NDIS_INTERFACE_PCI)
-            status = self._claim(adapter, context, undo)
-            if status != NDIS_STATUS_SUCCESS:
-                return status
-            self._start(adapter, context)
-            if adapter.registered_version < (5, 1):
-                adapter.register_adapter_shutdown_handler(adapter, self.shutdown)
-                undo.callback(adapter.deregister_adapter_shutdown_handler)
-            context.undo = undo.pop_all()
-            return NDIS_STATUS_SUCCESS
-
-    def halt(self, adapter: Adapter) -> None:
-        """Stop the card, take the interrupt away, give back what is still here, undo initialize."""
-        context = adapter.context
-        self._quiet(adapter, context)
-        self._fail_all_sends(adapter, context)
-        context.undo.close()
-
-    def shutdown(self, adapter: Adapter) -> None:
-        """The system goes down: stop the card. Nothing is freed here."""
-        self._quiet(adapter, adapter.context)
-
-    def _surprise_flag(self, adapter: Adapter) -> int:
-        return NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK if adapter.get_version() >= (5, 1) else 0
-
-    def _claim(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
-        """Registers, DMA, shared memory, packets, lock and interrupt, in this order."""
-        status, resources = adapter.query_adapter_resources()
-        if status != NDIS_STATUS_SUCCESS:
-            return status
-        memory = next((r for r in resources if r.kind == "memory"), None)
-        line = next((r for r in resources if r.kind == "interrupt"), None)
-        if memory is None or line is None:
-            return NDIS_STATUS_ADAPTER_NOT_FOUND
-        status, context.registers = adapter.map_io_space(memory.start, memory.length)
-        if status != NDIS_STATUS_SUCCESS:
-            return status
-        undo.callback(adapter.unmap_io_space, context.registers, memory.length)
-
-        if not self._reset_card(adapter, context):
-            return NDIS_STATUS_DEVICE_FAILED
-        stated = adapter.read_register_ulong(context.registers, hw.LIMITS)
-        if stated == hw.GONE:
-            return NDIS_STATUS_DEVICE_FAILED
-        limits = hw.Limits.from_register(stated)
-
-        for dma_size in self._widths(limits):
-            with ExitStack() as attempt:
-                status = self._claim_dma(adapter, context, limits, dma_size, attempt)
-                if status == NDIS_STATUS_SUCCESS:
-                    undo.callback(attempt.pop_all().close)
-                    break
-        if status != NDIS_STATUS_SUCCESS:
-            return status
-
-        status = self._receive_packets(adapter, context, undo)
-        if status != NDIS_STATUS_SUCCESS:
-            return status
+    def _claim_more(self, adapter: Adapter, context: Context, undo: ExitStack) -> None:
+        """The lock of both rings."""
         context.lock = adapter.allocate_spin_lock()
         undo.callback(adapter.free_spin_lock, context.lock)
-        self._program(adapter, context)
-
-        # Last: from here on the ISR may run, and finds everything in place.
-        status, context.interrupt = adapter.register_interrupt(
-            line.start, line.level, request_isr=True, shared_interrupt=True, mode=line.mode)
-        if status != NDIS_STATUS_SUCCESS:
-            return status
-        undo.callback(adapter.deregister_interrupt, context.interrupt)
-        return NDIS_STATUS_SUCCESS
-
-    def _widths(self, limits: hw.Limits) -> list[int]:
-        """NDIS knows three widths. A card between two of them declares the narrower one first, so that all it gets is in
-        reach; where the machine has no memory there, the wider one is worth a try, because every address is checked."""
-        if limits.address_bits >= 64:
-            return [NDIS_DMA_64BITS]
-        if limits.address_bits > 32:
-            return [NDIS_DMA_32BITS, NDIS_DMA_64BITS]
-        return [NDIS_DMA_32BITS] if limits.address_bits == 32 else [NDIS_DMA_24BITS, NDIS_DMA_32BITS]
-
-    def _claim_dma(self, adapter: Adapter, context: Context, limits: hw.Limits, dma_size: int, undo: ExitStack) -> int:
-        """Register for DMA of one width, then get rings and buffers that the card can use."""
-        status = adapter.allocate_map_registers(0, dma_size, 1, LARGEST_FRAME)
-        if status != NDIS_STATUS_SUCCESS:
-            return status
-        undo.callback(adapter.free_map_registers)
-        for name, size, count in (("tx_ring", TX_SLOTS * hw.DESCRIPTOR_BYTES, 1), ("rx_ring", RX_SLOTS * hw.DESCRIPTOR_BYTES, 1),
-                                  ("buffers", BUFFER_BYTES, TX_SLOTS + RX_SLOTS)):
-            view, address = self._shared(adapter, limits, size, count, undo)
-            if view is None:
-                view, address = self._contiguous(adapter, limits, size, count, undo)
-            if view is None:
-                return NDIS_STATUS_RESOURCES
-            setattr(context, name, view)
-            setattr(context, f"{name}_address", address)
-        return NDIS_STATUS_SUCCESS
-
-    def _shared(self, adapter: Adapter, limits: hw.Limits, size: int, count: int, undo: ExitStack) -> tuple[View | None, int]:
-        """Shared memory for *count* pieces of *size* bytes that the card can use: over-allocated, placed, and each piece
-        checked to its last byte. What it cannot use goes back at once."""
-        unit = limits.unit(size)
-        length = size * count + unit - 1
-        virtual, physical = adapter.allocate_shared_memory(length, False)
-        if virtual is None:
-            return None, 0
-        start = -(-physical // unit) * unit
-        if not all(limits.admit(start + piece * size, size) for piece in range(count)):
-            adapter.free_shared_memory(length, False, virtual, physical)
-            return None, 0
-        undo.callback(adapter.free_shared_memory, length, False, virtual, physical)
-        return virtual + (start - physical), start
-
-    def _contiguous(self, adapter: Adapter, limits: hw.Limits, size: int, count: int, undo: ExitStack) -> tuple[View | None, int]:
-        """The last resort for a card narrower than NDIS can say: contiguous memory with its exact limits. Its physical
-        address is good for the card only on a bus that adds nothing, which a shared block tells."""
-        virtual, physical = adapter.allocate_shared_memory(hw.DESCRIPTOR_BYTES, False)
-        if virtual is None:
-            return None, 0
-        plain_bus = int(adapter.mm_get_physical_address(virtual)) == physical
-        adapter.free_shared_memory(hw.DESCRIPTOR_BYTES, False, virtual, physical)
-        if not plain_bus:
-            return None, 0
-        unit = limits.unit(size)
-        block = adapter.mm_allocate_contiguous_memory_specify_cache(
-            size * count + unit - 1, 0, (1 << limits.address_bits) - 1, 0, MM_NON_CACHED)
-        if block is None:
-            return None, 0
-        undo.callback(adapter.mm_free_contiguous_memory, block)
-        base = adapter.mm_get_physical_address(block)
-        start = -(-base // unit) * unit
-        if not all(limits.admit(start + piece * size, size) for piece in range(count)):
-            return None, 0
-        return block + (start - base), start
-
-    def _receive_packets(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
-        """One packet with one buffer for each receive slot, to be lent to the protocols."""
-        status, packet_pool = adapter.allocate_packet_pool(RX_SLOTS)
-        if packet_pool is None:
-            return status
-        undo.callback(adapter.free_packet_pool, packet_pool)
-        status, buffer_pool = adapter.allocate_buffer_pool(RX_SLOTS)
-        if status != NDIS_STATUS_SUCCESS:
-            return status
-        undo.callback(adapter.free_buffer_pool, buffer_pool)
-        undo.callback(self._free_receive_packets, adapter, context)
-        for slot in range(RX_SLOTS):
-            status, packet = adapter.allocate_packet(packet_pool)
-            if packet is None:
-                return status
-            context.rx_packets[slot] = packet
-            packet.reserved = slot
-            status, buffer = adapter.allocate_buffer(buffer_pool, context.buffers + (TX_SLOTS + slot) * BUFFER_BYTES, BUFFER_BYTES)
-            if buffer is None:
-                return status
-            adapter.chain_buffer_at_back(packet, buffer)
-        return NDIS_STATUS_SUCCESS
-
-    def _free_receive_packets(self, adapter: Adapter, context: Context) -> None:
-        """Free the packets that were made so far, each with its buffer."""
-        for slot in range(RX_SLOTS):
-            packet = context.rx_packets[slot]
-            if packet is None:
-                return
-            if packet.first is not None:
-                adapter.free_buffer(packet.first)
-            adapter.free_packet(packet)
-
-    # The card
-
-    def _reset_card(self, adapter: Adapter, context: Context) -> bool:
-        """Reset the card and wait, with a bound."""
-        registers = context.registers
-        adapter.write_register_ulong(registers, hw.CTRL, hw.CTRL_RESET)
-        for _ in range(100):
-            status = adapter.read_register_ulong(registers, hw.STATUS)
-            if status == hw.GONE:
-                return False
-            if not status & hw.STATUS_RESETTING:
-                return True
-            adapter.stall_execution(10)
-        return False
-
-    def _program(self, adapter: Adapter, context: Context) -> None:
-        """Write every descriptor but for its ownership, then tell the card where its rings are. The engines are off."""
-        registers, buffers = context.registers, context.buffers_address
-        context.tx_ring.write(0, b"".join(
-            hw.DESCRIPTOR.pack(buffers + slot * BUFFER_BYTES, 0, 0) for slot in range(TX_SLOTS)))
-        context.rx_ring.write(0, b"".join(
-            hw.DESCRIPTOR.pack(buffers + (TX_SLOTS + slot) * BUFFER_BYTES, BUFFER_BYTES, 0) for slot in range(RX_SLOTS)))
-        for base_lo, base_hi, count, address, slots in (
-                (hw.TX_BASE_LO, hw.TX_BASE_HI, hw.TX_COUNT, context.tx_ring_address, TX_SLOTS),
-                (hw.RX_BASE_LO, hw.RX_BASE_HI, hw.RX_COUNT, context.rx_ring_address, RX_SLOTS)):
-            adapter.write_register_ulong(registers, base_lo, address & 0xFFFFFFFF)
-            adapter.write_register_ulong(registers, base_hi, address >> 32)
-            adapter.write_register_ulong(registers, count, slots)
-        self._refill(adapter, context)
-
-    def _start(self, adapter: Adapter, context: Context) -> None:
-        """Start both engines and let the card interrupt."""
-        registers = context.registers
-        adapter.write_register_ulong(registers, hw.CTRL, hw.CTRL_TX_ENABLE | hw.CTRL_RX_ENABLE | hw.CTRL_PAD)
-        adapter.write_register_ulong(registers, hw.MASK, hw.ALL_CAUSES)
-
-    def _quiet(self, adapter: Adapter, context: Context) -> None:
-        """No interrupt and no DMA any more. Reading STATUS brings the posted writes home; the wait is bounded."""
-        registers = context.registers
-        adapter.write_register_ulong(registers, hw.MASK, 0)
-        adapter.write_register_ulong(registers, hw.CTRL, 0)
-        for _ in range(100):
-            status = adapter.read_register_ulong(registers, hw.STATUS)
-            if status == hw.GONE or not status & (hw.STATUS_TX_ACTIVE | hw.STATUS_RX_ACTIVE):
-                return
-            adapter.stall_execution(10)
-
-    # Interrupts
-
-    def isr(self, adapter: Adapter) -> tuple[bool, bool]:
-        """Is it ours? Then mask the card: the line falls, and handle_interrupt does the rest."""
-        registers = adapter.context.registers
-        mask = adapter.read_register_ulong(registers, hw.MASK)
-        cause = adapter.read_register_ulong(registers, hw.CAUSE)
-        if cause == hw.GONE or not cause & mask:
-            return False, False
-        adapter.write_register_ulong(registers, hw.MASK, 0)
-        adapter.read_register_ulong(registers, hw.MASK)
-        return True, True
-
-    def handle_interrupt(self, adapter: Adapter) -> None:
-        """Acknowledge first, look at the rings afterwards: what comes in between pulls the line again. The acknowledge is a
-        posted write: were it not read back, it could reach the card after the look and erase the cause of a later frame."""
-        context = adapter.context
-        cause = adapter.read_register_ulong(context.registers, hw.CAUSE)
-        if cause == hw.GONE:
-            return
-        adapter.write_register_ulong(context.registers, hw.CAUSE, cause)
-        adapter.read_register_ulong(context.registers, hw.CAUSE)
-        if cause & hw.CAUSE_LINK_CHANGE:
-            up = adapter.read_register_ulong(context.registers, hw.STATUS) & hw.STATUS_LINK
-            adapter.indicate_status(NDIS_STATUS_MEDIA_CONNECT if up else NDIS_STATUS_MEDIA_DISCONNECT)
-            adapter.indicate_status_complete()
-        if cause & hw.CAUSE_DMA_ERROR:
-            adapter.write_error_log_entry(0xC0001389, (cause,))
-        self._serve(adapter, context)
-
-    def enable_interrupt(self, adapter: Adapter) -> None:
-        """After handle_interrupt: let the card interrupt again."""
-        adapter.write_register_ulong(adapter.context.registers, hw.MASK, hw.ALL_CAUSES)
-
-    # Sending
 
     def send(self, adapter: Adapter, packet: Packet, flags: int) -> int:
         """Copy the packet into a slot of the ring, or queue it while the ring is full."""
@@ -353,58 +37,40 @@ class ReferenceMiniport(Miniport):
             return NDIS_STATUS_INVALID_LENGTH
         context = adapter.context
         adapter.acquire_spin_lock(context.lock)
-        if context.queue_head is not None or (context.tx_next + 1) % TX_SLOTS == context.tx_done:
+        if context.queue_head is not None or self._full(context):
             self._enqueue(context, packet)
         else:
             self._transmit(adapter, context, packet)
         adapter.release_spin_lock(context.lock)
         return NDIS_STATUS_PENDING
 
-    def _transmit(self, adapter: Adapter, context: Context, packet: Packet) -> None:
-        """Fill the next slot: data, length and only then, in a store of its own, the ownership bit."""
-        slot = context.tx_next
-        data = context.buffers + slot * BUFFER_BYTES
-        _, _, buffer, _ = adapter.query_packet(packet)
-        length = 0
-        while buffer is not None:
-            source, size = adapter.query_buffer(buffer)
-            if size:
-                data.write(length, source.read(0, size))
-            length += size
-            buffer = adapter.get_next_buffer(buffer)
-        ring, at = context.tx_ring, slot * hw.DESCRIPTOR_BYTES
-        ring.write_ulong(at + hw.BYTES, length)
-        ring.write_ulong(at + hw.CONTROL, hw.OWN | hw.END)
-        context.tx_packets[slot] = packet
-        context.tx_next = slot = (slot + 1) % TX_SLOTS
-        adapter.write_register_ulong(context.registers, hw.TX_TAIL, slot)
+    def return_packet(self, adapter: Adapter, packet: Packet) -> None:
+        """A lent packet is back; another handler may look at the receive ring."""
+        lock = adapter.context.lock
+        adapter.acquire_spin_lock(lock)
+        super().return_packet(adapter, packet)
+        adapter.release_spin_lock(lock)
 
-    def _serve(self, adapter: Adapter, context: Context) -> None:
-        """Take from both rings what the card has finished, under the lock; tell the protocols without it."""
+    def _finished(self, adapter: Adapter, context: Context) -> tuple[list[tuple[Packet, int]], list[Packet]]:
+        """Look at both rings under the lock: handle_interrupt runs at DISPATCH_LEVEL already."""
         adapter.dpr_acquire_spin_lock(context.lock)
-        sent = self._reclaim(adapter, context)
-        received = self._receive(adapter, context)
+        finished = super()._finished(adapter, context)
         adapter.dpr_release_spin_lock(context.lock)
-        for packet, status in sent:
-            adapter.send_complete(packet, status)
-        if received:
-            adapter.indicate_receive_packet(received)
+        return finished
 
     def _reclaim(self, adapter: Adapter, context: Context) -> list[tuple[Packet, int]]:
-        """Packets that were sent, each with its status; the freed slots are filled from the queue."""
-        finished: list[tuple[Packet, int]] = []
-        ring, slot, end = context.tx_ring, context.tx_done, context.tx_next
-        while slot != end:
-            control = ring.read_ulong(slot * hw.DESCRIPTOR_BYTES + hw.CONTROL)
-            if control & hw.OWN:
-                break
-            finished.append((context.tx_packets[slot], NDIS_STATUS_FAILURE if control & hw.ERROR else NDIS_STATUS_SUCCESS))
-            slot = (slot + 1) % TX_SLOTS
+        """The freed slots are filled from the queue."""
+        finished = super()._reclaim(adapter, context)
         if finished:
-            context.tx_done = slot
-            while context.queue_head is not None and (context.tx_next + 1) % TX_SLOTS != slot:
+            while context.queue_head is not None and not self._full(context):
                 self._transmit(adapter, context, self._dequeue(context))
         return finished
+
+    def _fail_all_sends(self, adapter: Adapter, context: Context) -> None:
+        """What waits in the queue goes back, too."""
+        super()._fail_all_sends(adapter, context)
+        while context.queue_head is not None:
+            adapter.send_complete(self._dequeue(context), NDIS_STATUS_FAILURE)
 
     def _enqueue(self, context: Context, packet: Packet) -> None:
         packet.reserved = None
@@ -418,92 +84,3 @@ class ReferenceMiniport(Miniport):
         packet: Packet = context.queue_head
         context.queue_head = packet.reserved
         return packet
-
-    def _fail_all_sends(self, adapter: Adapter, context: Context) -> None:
-        """Packets that the card will never send any more go back with a failure."""
-        packets = []
-        while context.tx_done != context.tx_next:
-            packets.append(context.tx_packets[context.tx_done])
-            context.tx_done = (context.tx_done + 1) % TX_SLOTS
-        while context.queue_head is not None:
-            packets.append(self._dequeue(context))
-        for packet in packets:
-            adapter.send_complete(packet, NDIS_STATUS_FAILURE)
-
-    # Receiving
-
-    def _receive(self, adapter: Adapter, context: Context) -> list[Packet]:
-        """Packets that were received, ready to be lent to the protocols."""
-        received: list[Packet] = []
-        ring, slot, end = context.rx_ring, context.rx_next, context.rx_tail
-        lent = context.rx_lent
-        while slot != end:
-            control = ring.read_ulong(slot * hw.DESCRIPTOR_BYTES + hw.CONTROL)
-            if control & hw.OWN:
-                break
-            if not control & hw.ERROR:
-                packet = context.rx_packets[slot]
-                adapter.adjust_buffer_length(packet.first, control & hw.LENGTH)
-                packet.status = NDIS_STATUS_SUCCESS
-                received.append(packet)
-                lent |= 1 << slot
-            slot = (slot + 1) % RX_SLOTS
-        if slot != context.rx_next:
-            context.rx_next = slot
-            context.rx_lent = lent
-            self._refill(adapter, context)
-        return received
-
-    def return_packet(self, adapter: Adapter, packet: Packet) -> None:
-        """A lent packet is back: its slot can go to the card again."""
-        context = adapter.context
-        adapter.acquire_spin_lock(context.lock)
-        context.rx_lent &= ~(1 << packet.reserved)
-        self._refill(adapter, context)
-        adapter.release_spin_lock(context.lock)
-
-    def _refill(self, adapter: Adapter, context: Context) -> None:
-        """Hand free slots to the card, in order, all but one: a full ring would look empty."""
-        ring, lent, stop = context.rx_ring, context.rx_lent, context.rx_next
-        slot = before = context.rx_tail
-        while (slot + 1) % RX_SLOTS != stop and not lent >> slot & 1:
-            ring.write_ulong(slot * hw.DESCRIPTOR_BYTES + hw.CONTROL, hw.OWN)
-            slot = (slot + 1) % RX_SLOTS
-        if slot != before:
-            context.rx_tail = slot
-            adapter.write_register_ulong(context.registers, hw.RX_TAIL, slot)
-
-    # Requests
-
-    def query_information(self, adapter: Adapter, oid: int, length: int) -> tuple[int, bytes, int]:
-        """Answer an OID; a buffer that is too short is told how much it needs."""
-        return answer(adapter, oid, length)
-
-    def set_information(self, adapter: Adapter, oid: int, data: bytes) -> tuple[int, int, int]:
-        """Packet filter, multicast list and lookahead."""
-        registers = adapter.context.registers
-        if oid == OID_GEN_CURRENT_LOOKAHEAD:
-            return NDIS_STATUS_SUCCESS, 4, 0
-        if oid == OID_GEN_CURRENT_PACKET_FILTER:
-            if len(data) < 4:
-                return NDIS_STATUS_INVALID_LENGTH, 0, 4
-            wanted = int.from_bytes(data[:4], "little")
-            bits = 0
-            for ndis_bit, card_bit in ((NDIS_PACKET_TYPE_DIRECTED, hw.FILTER_DIRECTED), (NDIS_PACKET_TYPE_BROADCAST, hw.FILTER_BROADCAST),
-                                       (NDIS_PACKET_TYPE_MULTICAST, hw.FILTER_MULTICAST),
-                                       (NDIS_PACKET_TYPE_ALL_MULTICAST, hw.FILTER_ALL_MULTICAST),
-                                       (NDIS_PACKET_TYPE_PROMISCUOUS, hw.FILTER_PROMISCUOUS)):
-                if wanted & ndis_bit:
-                    bits |= card_bit
-            adapter.write_register_ulong(registers, hw.FILTER, bits)
-            return NDIS_STATUS_SUCCESS, 4, 0
-        if oid == OID_802_3_MULTICAST_LIST:
-            if len(data) % 6:
-                return NDIS_STATUS_INVALID_LENGTH, 0, 0
-            table = 0
-            for at in range(0, len(data), 6):
-                table |= 1 << (crc32(data[at:at + 6]) >> 26)
-            adapter.write_register_ulong(registers, hw.HASH_LO, table & 0xFFFFFFFF)
-            adapter.write_register_ulong(registers, hw.HASH_HI, table >> 32)
-            return NDIS_STATUS_SUCCESS, len(data), 0
-        return NDIS_STATUS_NOT_SUPPORTED, 0, 0

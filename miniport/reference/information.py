@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers of the reference miniport to MiniportQueryInformation."""
+"""What the reference miniport does in MiniportQueryInformation and MiniportSetInformation."""
 
 from __future__ import annotations
+
+from zlib import crc32
 
 from miniport import status as s
 from miniport.adapter import Adapter
@@ -33,6 +35,36 @@ def answer(adapter: Adapter, oid: int, length: int) -> tuple[int, bytes, int]:
     if len(data) > length:
         return s.NDIS_STATUS_BUFFER_TOO_SHORT, b"", len(data)
     return s.NDIS_STATUS_SUCCESS, data, 0
+
+
+def apply(adapter: Adapter, oid: int, data: bytes) -> tuple[int, int, int]:
+    """(status, bytes read, bytes needed) for one OID: packet filter, multicast list and lookahead."""
+    registers = adapter.context.registers
+    if oid == s.OID_GEN_CURRENT_LOOKAHEAD:
+        return s.NDIS_STATUS_SUCCESS, 4, 0
+    if oid == s.OID_GEN_CURRENT_PACKET_FILTER:
+        if len(data) < 4:
+            return s.NDIS_STATUS_INVALID_LENGTH, 0, 4
+        wanted = int.from_bytes(data[:4], "little")
+        bits = 0
+        for ndis_bit, card_bit in ((s.NDIS_PACKET_TYPE_DIRECTED, hw.FILTER_DIRECTED), (s.NDIS_PACKET_TYPE_BROADCAST, hw.FILTER_BROADCAST),
+                                   (s.NDIS_PACKET_TYPE_MULTICAST, hw.FILTER_MULTICAST),
+                                   (s.NDIS_PACKET_TYPE_ALL_MULTICAST, hw.FILTER_ALL_MULTICAST),
+                                   (s.NDIS_PACKET_TYPE_PROMISCUOUS, hw.FILTER_PROMISCUOUS)):
+            if wanted & ndis_bit:
+                bits |= card_bit
+        adapter.write_register_ulong(registers, hw.FILTER, bits)
+        return s.NDIS_STATUS_SUCCESS, 4, 0
+    if oid == s.OID_802_3_MULTICAST_LIST:
+        if len(data) % 6:
+            return s.NDIS_STATUS_INVALID_LENGTH, 0, 0
+        table = 0
+        for at in range(0, len(data), 6):
+            table |= 1 << (crc32(data[at:at + 6]) >> 26)
+        adapter.write_register_ulong(registers, hw.HASH_LO, table & 0xFFFFFFFF)
+        adapter.write_register_ulong(registers, hw.HASH_HI, table >> 32)
+        return s.NDIS_STATUS_SUCCESS, len(data), 0
+    return s.NDIS_STATUS_NOT_SUPPORTED, 0, 0
 
 
 def _value(adapter: Adapter, oid: int) -> bytes | None:

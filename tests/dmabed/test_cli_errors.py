@@ -97,7 +97,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     (("--report", ""), "empty name"),
     (("--capture", "none/wire.pcapng"), "there is no folder none"),
     (("--incoherent",), "no such option --incoherent"),
-    (("--trace", "x"), "no such option --trace"),
+    (("--tracing", "x"), "no such option --tracing"),
     (("--deny", "x"), "no such option --deny"),
     (("--fault", "x"), "no such option --fault"),
     (("--frames",), "requires an argument"),

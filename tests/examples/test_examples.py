@@ -52,6 +52,8 @@ EXPECTED = {
     "own_bit_first": "desc-own-last",
     "physical_address": "shared-pa-is-logical",
     "shutdown_masks_only": "shutdown-quiesce",
+    "slave_crosses_64k": "dma-boundary",
+    "slave_word_unshifted": "dma-stray",
     "stale_last_byte": "wire-bytes-of-this-frame",
     "stale_padding": "wire-bytes-of-this-frame",
     "state_in_the_object": "miniport-state-undeclared",

@@ -222,7 +222,7 @@ def test_the_record_holds_the_levels_of_the_line(bench: Bench) -> None:
     bench.pull()
     bench.pull()
     bench.drop()
-    assert [event[3:] for event in bench.events.events if event[1] is Kind.INTERRUPT] == [("a", True), ("a", False)]
+    assert [event[3:] for event in bench.events.events if event[1] == Kind.INTERRUPT] == [("a", True), ("a", False)]
 
 
 def test_the_line_is_made_once(bench: Bench) -> None:

@@ -60,18 +60,19 @@ PASSIVE_ONLY = frozenset("""
     NdisMAllocateMapRegisters NdisMFreeMapRegisters NdisQueryMapRegisterCount NdisMInitializeScatterGatherDma
     NdisMAllocateSharedMemory NdisInitializeTimer NdisWaitEvent NdisInitializeString NdisFreeString NdisAnsiStringToUnicodeString
     NdisUnicodeStringToAnsiString NdisUpcaseUnicodeString NdisEqualString NdisWriteConfiguration NdisSystemProcessorCount
-    NdisGetCacheFillSize NdisMQueryAdapterInstanceName NdisMGetDeviceProperty""".split()) | IMMEDIATE | FILES - {"NdisMapFile"}
-DISPATCH_ONLY = frozenset("NdisReleaseSpinLock NdisDprAcquireSpinLock NdisDprReleaseSpinLock".split())
+    NdisGetCacheFillSize NdisMQueryAdapterInstanceName NdisMGetDeviceProperty
+    NdisMRegisterDmaChannel NdisMDeregisterDmaChannel""".split()) | IMMEDIATE | FILES - {"NdisMapFile"}
+DISPATCH_ONLY = frozenset("NdisReleaseSpinLock NdisDprAcquireSpinLock NdisDprReleaseSpinLock NdisMResetComplete".split())
 BY_HANDLER = frozenset(["NdisMFreeSharedMemory"])
 """Its IRQL depends on the handler, not on the row: test_shared_memory.py."""
 INIT_ONLY = frozenset("""
     NdisMQueryAdapterResources NdisMPciAssignResources
     NdisMSetAttributesEx NdisMSetAttributes NdisMRegisterAdapterShutdownHandler NdisMMapIoSpace NdisMRegisterIoPortRange
     NdisMRegisterInterrupt NdisMAllocateMapRegisters NdisQueryMapRegisterCount NdisMInitializeScatterGatherDma
-    NdisMAllocateSharedMemory""".split()) | IMMEDIATE | FILES
+    NdisMAllocateSharedMemory NdisMRegisterDmaChannel""".split()) | IMMEDIATE | FILES
 INIT_AND_HALT = frozenset("""
     NdisMDeregisterAdapterShutdownHandler NdisMUnmapIoSpace NdisMDeregisterIoPortRange
-    NdisMDeregisterInterrupt NdisMFreeMapRegisters""".split())
+    NdisMDeregisterInterrupt NdisMFreeMapRegisters NdisMDeregisterDmaChannel""".split())
 
 
 def documented_irql(name: str, windows: str) -> tuple[int, int]:
@@ -309,6 +310,8 @@ FAILURES: dict[str, Any] = {
     "NdisOpenConfigurationKeyByName": NO_HANDLE, "NdisOpenConfigurationKeyByIndex": {"FAILURE": (s.NDIS_STATUS_FAILURE, None, None)},
     "NdisMQueryAdapterInstanceName": {"RESOURCES": (s.NDIS_STATUS_RESOURCES, None)},
     "NdisMRemoveMiniport": {"FAILURE": s.NDIS_STATUS_FAILURE},
+    "NdisMAllocateSharedMemoryAsync": {"FAILURE": s.NDIS_STATUS_FAILURE},
+    "NdisMRegisterDmaChannel": NO_CLAIM, "NdisMSetupDmaTransfer": {"RESOURCES": s.NDIS_STATUS_RESOURCES},
 }
 """Faults, section 5.1: what each routine that can fail answers, apart from the table."""
 

@@ -98,7 +98,7 @@ def test_the_forty_that_matter_most_stand_in_the_book(rule_id: str) -> None:
         ("shared-free-irql-xp", "= DISPATCH_LEVEL, and PASSIVE_LEVEL in halt"),
         ("halt-wait-receives", "every NDIS 5.1 miniport"),
         ("dma-window", "CSR2[15:8]"),
-        ("oid-complete-once", "no caller in an NDIS 5 bed"),
+        ("oid-complete-once", "Enforced for requests that an NDIS 5 miniport left pending"),
         ("lock-25us", "Not modelled"),
     ],
 )

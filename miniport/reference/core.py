@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An NDIS 5.1 miniport for the reference NIC: all that its serialized and its deserialized variant share.
+
+What to look at first: `initialize` claims in order and registers the undoing of each step as it goes; whether a later
+step fails or `halt` is called, the same list is undone in reverse. `miniport.reference.memory` asks for memory that the card
+can use, and checks every address that it will see. `_transmit` hands a descriptor over with its last store.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from miniport.adapter import Adapter
+from miniport.context import AdapterContext, Array, Pointer, Ulong, Ulonglong
+from miniport.miniport import Miniport
+from miniport.packet import Packet
+from miniport.reference import hardware as hw
+from miniport.reference.information import answer, apply
+from miniport.reference.memory import contiguous, dma_sizes, shared
+from miniport.status import (
+    NDIS_ATTRIBUTE_BUS_MASTER,
+    NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK,
+    NDIS_INTERFACE_PCI,
+    NDIS_STATUS_ADAPTER_NOT_FOUND,
+    NDIS_STATUS_DEVICE_FAILED,
+    NDIS_STATUS_FAILURE,
+    NDIS_STATUS_MEDIA_CONNECT,
+    NDIS_STATUS_MEDIA_DISCONNECT,
+    NDIS_STATUS_RESOURCES,
+    NDIS_STATUS_SUCCESS,
+)
+
+TX_SLOTS = 16
+RX_SLOTS = 8
+BUFFER_BYTES = 2048
+LARGEST_FRAME = 1514
+
+
+class Context(AdapterContext):
+    """The adapter context."""
+
+    undo = Pointer()
+    registers = Pointer()
+    interrupt = Pointer()
+    # One buffer a slot: first those of the transmit slots, then those of the receive slots.
+    buffers = Pointer()
+    buffers_address = Ulonglong()
+    # Transmit: slots from tx_done up to tx_next belong to the card or wait to be reclaimed.
+    tx_ring = Pointer()
+    tx_ring_address = Ulonglong()
+    tx_packets = Array(Pointer(), TX_SLOTS)
+    tx_next = Ulong()
+    tx_done = Ulong()
+    # Receive: slots from rx_next up to rx_tail belong to the card; rx_lent has a bit for each slot that a protocol has.
+    rx_ring = Pointer()
+    rx_ring_address = Ulonglong()
+    rx_packets = Array(Pointer(), RX_SLOTS)
+    rx_lent = Ulong()
+    rx_next = Ulong()
+    rx_tail = Ulong()
+    # Deserialized: the lock of both rings, and packets that found the ring full, linked through their MiniportReserved.
+    lock = Pointer()
+    queue_head = Pointer()
+    queue_tail = Pointer()
+    # Serialized: 1 after a packet found the ring full.
+    refused = Ulong()
+
+
+class ReferenceCore(Miniport):
+    """Everything but `send`, which each variant has for itself: what to do while the ring is full is where they differ."""
+
+    ndis_versions = ((5, 1), (5, 0))
+    attributes = NDIS_ATTRIBUTE_BUS_MASTER
+
+    # Life
+
+    def initialize(self, adapter: Adapter) -> int:
+        """Claim everything, program the card, start it. Whatever fails undoes what was done."""
+        with ExitStack() as undo:
+            status, memory = adapter.allocate_memory_with_tag(Context.SIZE, "Rfnc")
+            if memory is None:
+                return status
+            undo.callback(adapter.free_memory, memory, Context.SIZE)
+            context = Context(memory)
+            adapter.set_attributes_ex(
+                context, 0, self.attributes | self._surprise_flag(adapter), NDIS_INTERFACE_PCI)
+            status = self._claim(adapter, context, undo)
+            if status != NDIS_STATUS_SUCCESS:
+                return status
+            self._start(adapter, context)
+            if adapter.registered_version < (5, 1):
+                adapter.register_adapter_shutdown_handler(adapter, self.shutdown)
+                undo.callback(adapter.deregister_adapter_shutdown_handler)
+            context.undo = undo.pop_all()
+            return NDIS_STATUS_SUCCESS
+
+    def halt(self, adapter: Adapter) -> None:
+        """Stop the card, take the interrupt away, give back what is still here, undo initialize."""
+        context = adapter.context
+        self._quiet(adapter, context)
+        self._fail_all_sends(adapter, context)
+        context.undo.close()
+
+    def shutdown(self, adapter: Adapter) -> None:
+        """The system goes down: stop the card. Nothing is freed here."""
+        self._quiet(adapter, adapter.context)
+
+    def _surprise_flag(self, adapter: Adapter) -> int:
+        return NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK if adapter.get_version() >= (5, 1) else 0
+
+    def _claim(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
+        """Registers, DMA, shared memory, packets, what the variant needs, and the interrupt, in this order."""
+        status, resources = adapter.query_adapter_resources()
+        if status != NDIS_STATUS_SUCCESS:
+            return status
+        memory = next((r for r in resources if r.kind == "memory"), None)
+        line = next((r for r in resources if r.kind == "interrupt"), None)
+        if memory is None or line is None:
+            return NDIS_STATUS_ADAPTER_NOT_FOUND
+        status, context.registers = adapter.map_io_space(memory.start, memory.length)
+        if status != NDIS_STATUS_SUCCESS:
+            return status
+        undo.callback(adapter.unmap_io_space, context.registers, memory.length)
+
+        if not self._reset_card(adapter, context):
+            return NDIS_STATUS_DEVICE_FAILED
+        stated = adapter.read_register_ulong(context.registers, hw.LIMITS)
+        if stated == hw.GONE:
+            return NDIS_STATUS_DEVICE_FAILED
+        limits = hw.Limits.from_register(stated)
+
+        for dma_size in dma_sizes(limits):
+            with ExitStack() as attempt:
+                status = self._claim_dma(adapter, context, limits, dma_size, attempt)
+                if status == NDIS_STATUS_SUCCESS:
+                    undo.callback(attempt.pop_all().close)
+                    break
+        if status != NDIS_STATUS_SUCCESS:
+            return status
+
+        status = self._receive_packets(adapter, context, undo)
+        if status != NDIS_STATUS_SUCCESS:
+            return status
+        self._claim_more(adapter, context, undo)
+        self._program(adapter, context)
+
+        # Last: from here on the ISR may run, and finds everything in place.
+        status, context.interrupt = adapter.register_interrupt(
+            line.start, line.level, request_isr=True, shared_interrupt=True, mode=line.mode)
+        if status != NDIS_STATUS_SUCCESS:
+            return status
+        undo.callback(adapter.deregister_interrupt, context.interrupt)
+        return NDIS_STATUS_SUCCESS
+
+    def _claim_more(self, adapter: Adapter, context: Context, undo: ExitStack) -> None:
+        """What a variant needs besides, claimed before the ISR may run."""
+
+    def _claim_dma(self, adapter: Adapter, context: Context, limits: hw.Limits, dma_size: int, undo: ExitStack) -> int:
+        """Register for DMA of one width, then get rings and buffers that the card can use."""
+        status = adapter.allocate_map_registers(0, dma_size, 1, LARGEST_FRAME)
+        if status != NDIS_STATUS_SUCCESS:
+            return status
+        undo.callback(adapter.free_map_registers)
+        for name, size, count in (("tx_ring", TX_SLOTS * hw.DESCRIPTOR_BYTES, 1), ("rx_ring", RX_SLOTS * hw.DESCRIPTOR_BYTES, 1),
+                                  ("buffers", BUFFER_BYTES, TX_SLOTS + RX_SLOTS)):
+            view, address = shared(adapter, limits, size, count, undo)
+            if view is None:
+                view, address = contiguous(adapter, limits, size, count, undo)
+            if view is None:
+                return NDIS_STATUS_RESOURCES
+            setattr(context, name, view)
+            setattr(context, f"{name}_address", address)
+        return NDIS_STATUS_SUCCESS
+
+    def _receive_packets(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
+        """One packet with one buffer for each receive slot, to be lent to the protocols."""
+        status, packet_pool = adapter.allocate_packet_pool(RX_SLOTS)
+        if packet_pool is None:
+            return status
+        undo.callback(adapter.free_packet_pool, packet_pool)
+        status, buffer_pool = adapter.allocate_buffer_pool(RX_SLOTS)
+        if status != NDIS_STATUS_SUCCESS:
+            return status
+        undo.callback(adapter.free_buffer_pool, buffer_pool)
+        undo.callback(self._free_receive_packets, adapter, context)
+        for slot in range(RX_SLOTS):
+            status, packet = adapter.allocate_packet(packet_pool)
+            if packet is None:
+                return status
+            context.rx_packets[slot] = packet
+            packet.reserved = slot
+            status, buffer = adapter.allocate_buffer(buffer_pool, context.buffers + (TX_SLOTS + slot) * BUFFER_BYTES, BUFFER_BYTES)
+            if buffer is None:
+                return status
+            adapter.chain_buffer_at_back(packet, buffer)
+        return NDIS_STATUS_SUCCESS
+
+    def _free_receive_packets(self, adapter: Adapter, context: Context) -> None:
+        """Free the packets that were made so far, each with its buffer."""
+        for slot in range(RX_SLOTS):
+            packet = context.rx_packets[slot]
+            if packet is None:
+                return
+            if packet.first is not None:
+                adapter.free_buffer(packet.first)
+            adapter.free_packet(packet)
+
+    # The card
+
+    def _reset_card(self, adapter: Adapter, context: Context) -> bool:
+        """Reset the card and wait, with a bound."""
+        registers = context.registers
+        adapter.write_register_ulong(registers, hw.CTRL, hw.CTRL_RESET)
+        for _ in range(100):
+            status = adapter.read_register_ulong(registers, hw.STATUS)
+            if status == hw.GONE:
+                return False
+            if not status & hw.STATUS_RESETTING:
+                return True
+            adapter.stall_execution(10)
+        return False
+
+    def _program(self, adapter: Adapter, context: Context) -> None:
+        """Write every descriptor but for its ownership, then tell the card where its rings are. The engines are off."""
+        registers, buffers = context.registers, context.buffers_address
+        context.tx_ring.write(0, b"".join(
+            hw.DESCRIPTOR.pack(buffers + slot * BUFFER_BYTES, 0, 0) for slot in range(TX_SLOTS)))
+        context.rx_ring.write(0, b"".join(
+            hw.DESCRIPTOR.pack(buffers + (TX_SLOTS + slot) * BUFFER_BYTES, BUFFER_BYTES, 0) for slot in range(RX_SLOTS)))
+        for base_lo, base_hi, count, address, slots in (
+                (hw.TX_BASE_LO, hw.TX_BASE_HI, hw.TX_COUNT, context.tx_ring_address, TX_SLOTS),
+                (hw.RX_BASE_LO, hw.RX_BASE_HI, hw.RX_COUNT, context.rx_ring_address, RX_SLOTS)):
+            adapter.write_register_ulong(registers, base_lo, address & 0xFFFFFFFF)
+            adapter.write_register_ulong(registers, base_hi, address >> 32)
+            adapter.write_register_ulong(registers, count, slots)
+        self._refill(adapter, context)
+
+    def _start(self, adapter: Adapter, context: Context) -> None:
+        """Start both engines and let the card interrupt."""
+        registers = context.registers
+        adapter.write_register_ulong(registers, hw.CTRL, hw.CTRL_TX_ENABLE | hw.CTRL_RX_ENABLE | hw.CTRL_PAD)
+        adapter.write_register_ulong(registers, hw.MASK, hw.ALL_CAUSES)
+
+    def _quiet(self, adapter: Adapter, context: Context) -> None:
+        """No interrupt and no DMA any more. Reading STATUS brings the posted writes home; the wait is bounded."""
+        registers = context.registers
+        adapter.write_register_ulong(registers, hw.MASK, 0)
+        adapter.write_register_ulong(registers, hw.CTRL, 0)
+        for _ in range(100):
+            status = adapter.read_register_ulong(registers, hw.STATUS)
+            if status == hw.GONE or not status & (hw.STATUS_TX_ACTIVE | hw.STATUS_RX_ACTIVE):
+                return
+            adapter.stall_execution(10)
+
+    # Interrupts
+
+    def isr(self, adapter: Adapter) -> tuple[bool, bool]:
+        """Is it ours? Then mask the card: the line falls, and handle_interrupt does the rest."""
+        registers = adapter.context.registers
+        mask = adapter.read_register_ulong(registers, hw.MASK)
+        cause = adapter.read_register_ulong(registers, hw.CAUSE)
+        if cause == hw.GONE or not cause & mask:
+            return False, False
+        adapter.write_register_ulong(registers, hw.MASK, 0)
+        adapter.read_register_ulong(registers, hw.MASK)
+        return True, True
+
+    def handle_interrupt(self, adapter: Adapter) -> None:
+        """Acknowledge first, look at the rings afterwards: what comes in between pulls the line again. The acknowledge is a
+        posted write: were it not read back, it could reach the card after the look and erase the cause of a later frame."""
+        context = adapter.context
+        cause = adapter.read_register_ulong(context.registers, hw.CAUSE)
+        if cause == hw.GONE:
+            return
+        adapter.write_register_ulong(context.registers, hw.CAUSE, cause)
+        adapter.read_register_ulong(context.registers, hw.CAUSE)
+        if cause & hw.CAUSE_LINK_CHANGE:
+            up = adapter.read_register_ulong(context.registers, hw.STATUS) & hw.STATUS_LINK
+            adapter.indicate_status(NDIS_STATUS_MEDIA_CONNECT if up else NDIS_STATUS_MEDIA_DISCONNECT)
+            adapter.indicate_status_complete()
+        if cause & hw.CAUSE_DMA_ERROR:
+            adapter.write_error_log_entry(0xC0001389, (cause,))
+        self._serve(adapter, context)
+
+    def enable_interrupt(self, adapter: Adapter) -> None:
+        """After handle_interrupt: let the card interrupt again."""
+        adapter.write_register_ulong(adapter.context.registers, hw.MASK, hw.ALL_CAUSES)
+
+    # Sending
+
+    def _transmit(self, adapter: Adapter, context: Context, packet: Packet) -> None:
+        """Fill the next slot: data, length and only then, in a store of its own, the ownership bit."""
+        slot = context.tx_next
+        data = context.buffers + slot * BUFFER_BYTES
+        _, _, buffer, _ = adapter.query_packet(packet)
+        length = 0
+        while buffer is not None:
+            source, size = adapter.query_buffer(buffer)
+            if size:
+                data.write(length, source.read(0, size))
+            length += size
+            buffer = adapter.get_next_buffer(buffer)
+        ring, at = context.tx_ring, slot * hw.DESCRIPTOR_BYTES
+        ring.write_ulong(at + hw.BYTES, length)
+        ring.write_ulong(at + hw.CONTROL, hw.OWN | hw.END)
+        context.tx_packets[slot] = packet
+        context.tx_next = slot = (slot + 1) % TX_SLOTS
+        adapter.write_register_ulong(context.registers, hw.TX_TAIL, slot)
+
+    def _serve(self, adapter: Adapter, context: Context) -> None:
+        """Take from both rings what the card has finished, then tell the protocols."""
+        sent, received = self._finished(adapter, context)
+        for packet, status in sent:
+            adapter.send_complete(packet, status)
+        if received:
+            adapter.indicate_receive_packet(received)
+
+    def _finished(self, adapter: Adapter, context: Context) -> tuple[list[tuple[Packet, int]], list[Packet]]:
+        """Packets that were sent, each with its status, and packets that were received."""
+        return self._reclaim(adapter, context), self._receive(adapter, context)
+
+    def _full(self, context: Context) -> bool:
+        """True if no slot is free: all but one may be used, for a full ring would look empty."""
+        return bool((context.tx_next + 1) % TX_SLOTS == context.tx_done)
+
+    def _reclaim(self, adapter: Adapter, context: Context) -> list[tuple[Packet, int]]:
+        """Packets that were sent, each with its status; their slots are free again."""
+        finished: list[tuple[Packet, int]] = []
+        ring, slot, end = context.tx_ring, context.tx_done, context.tx_next
+        while slot != end:
+            control = ring.read_ulong(slot * hw.DESCRIPTOR_BYTES + hw.CONTROL)
+            if control & hw.OWN:
+                break
+            finished.append((context.tx_packets[slot], NDIS_STATUS_FAILURE if control & hw.ERROR else NDIS_STATUS_SUCCESS))
+            slot = (slot + 1) % TX_SLOTS
+        if finished:
+            context.tx_done = slot
+        return finished
+
+    def _fail_all_sends(self, adapter: Adapter, context: Context) -> None:
+        """Packets that the card will never send any more go back with a failure."""
+        packets = []
+        while context.tx_done != context.tx_next:
+            packets.append(context.tx_packets[context.tx_done])
+            context.tx_done = (context.tx_done + 1) % TX_SLOTS
+        for packet in packets:
+            adapter.send_complete(packet, NDIS_STATUS_FAILURE)
+
+    # Receiving
+
+    def _receive(self, adapter: Adapter, context: Context) -> list[Packet]:
+        """Packets that were received, ready to be lent to the protocols."""
+        received: list[Packet] = []
+        ring, slot, end = context.rx_ring, context.rx_next, context.rx_tail
+        lent = context.rx_lent
+        while slot != end:
+            control = ring.read_ulong(slot * hw.DESCRIPTOR_BYTES + hw.CONTROL)
+            if control & hw.OWN:
+                break
+            if not control & hw.ERROR:
+                packet = context.rx_packets[slot]
+                adapter.adjust_buffer_length(packet.first, control & hw.LENGTH)
+                packet.status = NDIS_STATUS_SUCCESS
+                received.append(packet)
+                lent |= 1 << slot
+            slot = (slot + 1) % RX_SLOTS
+        if slot != context.rx_next:
+            context.rx_next = slot
+            context.rx_lent = lent
+            self._refill(adapter, context)
+        return received
+
+    def return_packet(self, adapter: Adapter, packet: Packet) -> None:
+        """A lent packet is back: its slot can go to the card again."""
+        context = adapter.context
+        context.rx_lent &= ~(1 << packet.reserved)
+        self._refill(adapter, context)
+
+    def _refill(self, adapter: Adapter, context: Context) -> None:
+        """Hand free slots to the card, in order, all but one: a full ring would look empty."""
+        ring, lent, stop = context.rx_ring, context.rx_lent, context.rx_next
+        slot = before = context.rx_tail
+        while (slot + 1) % RX_SLOTS != stop and not lent >> slot & 1:
+            ring.write_ulong(slot * hw.DESCRIPTOR_BYTES + hw.CONTROL, hw.OWN)
+            slot = (slot + 1) % RX_SLOTS
+        if slot != before:
+            context.rx_tail = slot
+            adapter.write_register_ulong(context.registers, hw.RX_TAIL, slot)
+
+    # Requests
+
+    def query_information(self, adapter: Adapter, oid: int, length: int) -> tuple[int, bytes, int]:
+        """Answer an OID; a buffer that is too short is told how much it needs."""
+        return answer(adapter, oid, length)
+
+    def set_information(self, adapter: Adapter, oid: int, data: bytes) -> tuple[int, int, int]:
+        """Packet filter, multicast list and lookahead."""
+        return apply(adapter, oid, data)
