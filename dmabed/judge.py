@@ -89,27 +89,23 @@ def traffic(seat: Seat) -> None:
                    where=sent, subject=("frame", number))
             break
         if on_wire[number] not in (frame, padded(frame)):
-            changed = first_line(describe_difference(padded(frame), on_wire[number]))
-            report(rules.FRAME_CHANGED, f"frame {number} went out changed: {changed}",
-                   where=sent, subject=("frame", number))
+            changed, _, dump = describe_difference(padded(frame), on_wire[number]).partition("\n")
+            report(rules.FRAME_CHANGED, f"frame {number} went out changed: {changed}", where=sent, subject=("frame", number),
+                   detail=dump)
             break
     for number, (frame, got) in enumerate(zip(on_wire, protocol.received_frames, strict=False)):
         if frame != got:
             if nic.lost_for_want_of_descriptors:
                 break  # frames are missing in between, which the last finding tells
-            report(rules.FRAME_CHANGED, f"received frame {number} was indicated changed: {first_line(describe_difference(frame, got))}",
-                   where=served, subject=("receive", number))
+            changed, _, dump = describe_difference(frame, got).partition("\n")
+            report(rules.FRAME_CHANGED, f"received frame {number} was indicated changed: {changed}", where=served,
+                   subject=("receive", number), detail=dump)
             break
     if seat.lost:
         dropped = nic.lost_for_want_of_descriptors
         why = f"; the card dropped {dropped} for want of a receive descriptor" if dropped else ""
         report(rules.FRAME_LOST, f"{seat.lost} of {len(seat.frames)} frames got lost and no fault was injected{why}", where=sent,
                subject=("frames",))
-
-
-def first_line(text: str) -> str:
-    """The sentence before a hexdump."""
-    return text.partition("\n")[0]
 
 
 def count_frames(seat: Seat) -> None:

@@ -160,8 +160,9 @@ def _finding(finding: Finding, world: World, replay: str) -> dict[str, Any]:
         "time_ns": finding.time_ns,
         "span": {"space": finding.space, "address": span.start, "length": span.size} if span is not None else None,
         "owner": finding.owner, "bugcheck": finding.bugcheck, "remedy": finding.remedy, "faults": list(world.spec.faults),
-        "replay": replay, "goes_wrong_at": finding.goes_wrong_at, "times": finding.times,
-        "consequences": [{"rule": c.rule.id, "message": c.message, "where": place(c.where, world.base), "time_ns": c.time_ns}
+        "replay": replay, "goes_wrong_at": finding.goes_wrong_at, "times": finding.times, "detail": finding.detail or None,
+        "consequences": [{"rule": c.rule.id, "message": c.message, "where": place(c.where, world.base), "time_ns": c.time_ns,
+                          "detail": c.detail or None}
                          for c in finding.consequences],
     }
 

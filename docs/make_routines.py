@@ -29,7 +29,8 @@ Every routine that this version models. `docs/make_routines.py` writes this page
   page was read.
 
 What stands in parentheses has no rule of its own in the rule book; a call that breaks it is `routine-irql` or
-`routine-context`, in the ISR `int-isr-any-irql-only`. A routine that is not here raises *not modelled* (exit 3) and names [add-a-routine.md](add-a-routine.md);
+`routine-context`, in the ISR `int-isr-any-irql-only`. A routine that is not here raises *not modelled* (exit 3) and names
+[add-a-routine.md](add-a-routine.md);
 [routines-left.md](routines-left.md) says what does instead, or what is missing.
 
 | NDIS name | Python face | IRQL | handlers | failures | source |

@@ -39,6 +39,8 @@ class Finding:
     also: tuple[str, ...] = ()
     """Other ids of the rule book that state the same fact."""
     consequences: list[Finding] = field(default_factory=list)
+    detail: str = ""
+    """More lines for the reader, for instance a hexdump of what differs."""
     times: int = 1
     """How often the same rule was broken at the same line for the same block."""
 
@@ -71,7 +73,7 @@ class Findings:
         span: Span | None = None, block: Block | None = None, subject: Sequence[Hashable] = (),
         related: Sequence[tuple[str, Where | None]] = (), owner: str | None = None, remedy: str = "",
         bugcheck: str | None = None, goes_wrong_at: int | None = None,
-        also: tuple[str, ...] | None = None,
+        also: tuple[str, ...] | None = None, detail: str = "",
     ) -> Finding | None:
         """Record a broken rule. *where* defaults to the running line of the miniport; *subject* lists what the finding
         is about besides the block (a packet, a lock, …). None where checks are switched off (``--silicon``)."""
@@ -95,7 +97,7 @@ class Findings:
         finding = Finding(
             rule, message, where, self._now.now, space, span,
             owner if owner is not None else (block.name if block is not None else None), lines, bugcheck,
-            remedy or rule.remedy, goes_wrong_at, key[2], rule.also if also is None else also)
+            remedy or rule.remedy, goes_wrong_at, key[2], rule.also if also is None else also, detail=detail)
         self._seen[key] = finding
         self._events.append((self._now.now, Kind.FINDING, 0, rule.id, message))
         if rule.severity is not Severity.ERROR:

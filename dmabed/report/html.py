@@ -82,7 +82,7 @@ def _finding(finding: Json, result: Json, sources: Sources | None, number: int) 
         "excerpt": facts.excerpt(finding.get("where"), sources, _EXCERPT_AROUND),
         "allocation": next((a for a in facts.allocations(result) if owner and a.owner == owner), None),
         "severity": "error", "also": (), "related": (), "faults": (), "bugcheck": None,
-        "remedy": "", "replay": "", "where": None, "owner": None, **finding, "when": facts.when_text(finding),
+        "remedy": "", "replay": "", "detail": None, "where": None, "owner": None, **finding, "when": facts.when_text(finding),
         "consequences": consequences[:facts.FINDINGS_SHOWN],
         "consequences_left_out": facts.left_out_text(len(consequences), "consequence")}
 

@@ -124,6 +124,7 @@ def _finding(finding: Json, result: Json, width: int, sources: Sources | None, n
     cut = len(head) if wrapped and wrapped[0].startswith(head) else 0
     out.append([(wrapped[0][:cut], role), (wrapped[0][cut:], "")])
     out += [[(line, "")] for line in wrapped[1:]]
+    out += _detail(finding)
     shown = finding_picture.picture(finding, result)
     if shown is not None:
         out.append([(f"   {shown.space} addresses", "dim")])
@@ -172,7 +173,12 @@ def _consequence(finding: Json, width: int) -> list[Line]:
     text = f"{clean(finding['rule'])}   {clean(finding['message'])}"
     if finding.get("where"):
         text += f"  ({clean(finding['where'])})"
-    return _labelled("then", text, width)
+    return _labelled("then", text, width) + _detail(finding)
+
+
+def _detail(finding: Json) -> list[Line]:
+    """Lines that are not to be wrapped: a hexdump."""
+    return [[(f"     {clean(line)}", "dim")] for line in str(finding.get("detail") or "").splitlines()]
 
 
 def _labelled(label: str, text: str, width: int) -> list[Line]:

@@ -160,3 +160,9 @@ def test_any_finding_fits_the_width(faulty_run: Run, message: str, owner: str, w
     finding = {**faulty_run["findings"][0], "message": message, "owner": owner, "where": where, "rule": rule,
                "span": {"space": space, "address": address, "length": length}}
     assert too_wide(text.render({**faulty_run, "findings": [finding]}, width=width), width) == []
+
+
+def test_detail_of_a_finding_is_shown_line_by_line_and_not_wrapped(faulty_run: Run) -> None:
+    dump = "  > 0x00c0 expected  6a 71 c8 37 c2 85 4e e3 be d0 b0 df 2b 65 d3 8e"
+    faulty_run["findings"][0]["detail"] = dump
+    assert f"   {dump}" in text.render(faulty_run)
