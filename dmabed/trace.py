@@ -11,8 +11,6 @@ nanoseconds still finds them nested. All text is ASCII, and equal worlds give eq
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -21,9 +19,9 @@ from dmabed.report.facts import clean
 from dmabed.result import timeline, verdict_of
 from dmabed.world import World
 from hw.bus import READ_NS, WRITE_NS
+from hw.whole_file import write_whole
 from hw.wire import BIT_NS, OVERHEAD_BYTES
 from verifier.address import hex_address
-from verifier.errors import UsageError
 from verifier.events import SCHEMA, Event, Kind
 from verifier.findings import Finding
 from verifier.where import place
@@ -55,23 +53,7 @@ def save_trace(world: World, path: Path) -> None:
 
     A symbolic link is followed; a device or pipe is written to directly. `UsageError` if that fails.
     """
-    data = trace_json(world).encode("ascii")
-    try:
-        target = path.resolve()
-        if target.exists() and not target.is_file() and not target.is_dir():
-            target.write_bytes(data)
-            return
-        with tempfile.TemporaryDirectory(prefix=".trace-", dir=target.parent) as beside:
-            part = Path(beside, "part")
-            with part.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(target)
-    except (OSError, RuntimeError, ValueError) as error:  # resolve: a loop of links, a NUL in the name
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"the trace {path.name or path} cannot be written: {reason}",
-                         "name a file in an existing directory that you may write to") from error
+    write_whole(path, trace_json(world).encode("ascii"), "trace")
 
 
 class _Track:

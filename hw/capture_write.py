@@ -4,8 +4,6 @@ draft-ietf-opsawg-pcapng), little endian, the same bytes for the same calls on e
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from hw.capture_read import (
     LINKTYPE_ETHERNET,
     LITTLE,
 )
+from hw.whole_file import write_whole
 from verifier.errors import UsageError
 
 TIME_LIMIT_NS = 1 << 64
@@ -85,29 +84,7 @@ class CaptureWriter:
 
         A symbolic link is followed; a device or pipe is written to directly. Raises UsageError if that fails.
         """
-        try:
-            target = path.resolve()
-            if target.exists() and not target.is_file() and not target.is_dir():
-                target.write_bytes(self._data)
-            else:
-                _replace(target, self._data)
-        except (OSError, RuntimeError, ValueError) as error:  # resolve: a loop of links, a NUL in the name
-            reason = getattr(error, "strerror", None) or str(error)
-            raise UsageError(
-                f"the capture {path.name or path} cannot be written: {reason}",
-                "name a file in an existing directory that you may write to",
-            ) from error
-
-
-def _replace(target: Path, data: bytearray) -> None:
-    """A directory of its own beside the target makes the name unique and leaves the file's mode to the umask."""
-    with tempfile.TemporaryDirectory(prefix=".capture-", dir=target.parent) as beside:
-        part = Path(beside, "part")
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
+        write_whole(path, self._data, "capture")
 
 
 def _block(kind: int, body: bytes) -> bytes:
