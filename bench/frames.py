@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import random
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
+
+from _measure import best_us, print_calibration
 
 from allocator.frames import FrameTree, Placement
 
@@ -30,7 +31,7 @@ REQUESTS = ((1, 0), (4, 0), (16, LEAF))
 
 def main() -> None:
     """Print one table for each size of RAM."""
-    print(f"calibration: {best_us(calibrate):.0f} us for a loop of 10,000 integer additions")
+    print_calibration()
     for name, frames in SIZES.items():
         print(f"\n{name}: new tree {best_us(partial(FrameTree, [(0, frames)])):.1f} us")
         print(f"{'state':10}{'placement':11}{'frames':>7}{'boundary':>9}{'us':>9}{'scan us':>12}")
@@ -104,29 +105,6 @@ def age_by_adversary(tree: FrameTree, frames: int) -> None:
 STATES: dict[str, Callable[[FrameTree, int], None]] = {
     "free": leave_free, "aged": age_at_random, "adversary": age_by_adversary,
 }
-
-
-def calibrate() -> int:
-    """A fixed amount of plain Python work."""
-    total = 0
-    for number in range(10_000):
-        total += number
-    return total
-
-
-def best_us(work: Callable[[], object]) -> float:
-    """Least microseconds per call over three rounds of about 10 ms, after one call to warm up."""
-    work()
-    started = time.perf_counter()
-    work()
-    rounds = max(int(0.01 / (time.perf_counter() - started + 1e-7)), 1)
-    best = float("inf")
-    for _ in range(3):
-        started = time.perf_counter()
-        for _ in range(rounds):
-            work()
-        best = min(best, (time.perf_counter() - started) / rounds)
-    return best * 1e6
 
 
 if __name__ == "__main__":

@@ -10,7 +10,12 @@ from __future__ import annotations
 import mmap
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from time import perf_counter_ns
+
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
+
+from _measure import print_calibration
 
 from hw.backing import BackingKind, open_backing
 from hw.ram import Ram
@@ -37,18 +42,6 @@ def nanoseconds(action: Callable[[], object], repeats: int) -> float:
         return least / repeats
 
     return max(best(action) - best(empty), 0.0)
-
-
-def calibration() -> float:
-    """Nanoseconds per turn of a plain Python loop: the ratio to it holds on other machines too."""
-
-    def loop() -> int:
-        total = 0
-        for number in range(1000):
-            total += number & 7
-        return total
-
-    return nanoseconds(loop, 300) / 1000
 
 
 def line(what: str, cost: float, yardstick: float | None = None) -> None:
@@ -111,7 +104,7 @@ def worlds(kind: BackingKind) -> None:
 
 
 def main() -> None:
-    print(f"calibration: {calibration():.1f} ns per turn of a Python loop")
+    print_calibration()
     kinds: tuple[BackingKind, ...] = ("file", "chunked")
     for kind in kinds:
         with open_backing(MAP[-1].end, kind) as backing, mmap.mmap(-1, 32 * MIB) as plain:
