@@ -7,7 +7,8 @@ scheduler may switch. The Python views call it; a runtime for C code calls it wi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from hw import dma_rules as rules
 from hw.ram import POISON
@@ -30,7 +31,8 @@ LOAD_NS = 20
 class ProcessorPort:
     """Loads and stores of the processors of one machine."""
 
-    __slots__ = ("_clock", "_findings", "_machine", "_ram", "_scheduler")
+    __slots__ = (
+        "_clock", "_findings", "_machine", "_ram", "_scheduler", "_touched", "contexts", "on_first_touch", "read_bit", "write_bit")
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -38,6 +40,24 @@ class ProcessorPort:
         self._ram = machine.ram
         self._findings = machine.findings
         self._scheduler = machine.scheduler
+        self.contexts: list[Any] = []
+        """Adapter contexts that lie in memory behind this port, for whoever has to name their fields."""
+        self.read_bit = self.write_bit = 0
+        """Which kind of access to a field a load and a store is at present: one bit each, 0 where nobody asks. Who runs and which
+        locks it holds makes the kind; the floor that knows of locks sets it."""
+        self.on_first_touch: Callable[[Block, int, int, int], None] | None = None
+        """Called with (block, offset, size, bit) at the first access of each kind to a field."""
+        self._touched: dict[int, int] = {}
+
+    def touch(self, block: Block, offset: int, size: int, bit: int) -> None:
+        """A field of an adapter context is accessed; *bit* is `read_bit` or `write_bit`."""
+        at = block.virtual + offset
+        touched = self._touched
+        before = touched.get(at, 0)
+        if not before & bit:
+            touched[at] = before | bit
+            if self.on_first_touch is not None:
+                self.on_first_touch(block, offset, size, bit)
 
     def load(self, block: Block, offset: int, size: int) -> bytes:
         """*size* bytes of *block* from *offset* on. Out of bounds or freed: a finding, and what lies there."""
@@ -70,6 +90,8 @@ class ProcessorPort:
         data = ram.read(block.physical + offset, size)
         if ram.unwritten is not None:
             self._unwritten(block, offset, size, ram.unwritten - block.physical)
+        if self.read_bit:
+            self.touch(block, offset, size, self.read_bit)
         if self._scheduler.attention:
             self._scheduler.point()
         return data
@@ -80,6 +102,8 @@ class ProcessorPort:
             self.store(block, offset, data)
             return
         self._ram.write_tagged(block.physical + offset, data, 0)
+        if self.write_bit:
+            self.touch(block, offset, len(data), self.write_bit)
         if self._scheduler.attention:
             self._scheduler.point()
 

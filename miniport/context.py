@@ -92,6 +92,8 @@ class Pointer(ContextField):
         view = context.view
         if not view.block.live:
             view.port.load(view.block, view.offset + offset, 8)
+        elif view.port.read_bit:
+            view.port.touch(view.block, view.offset + offset, 8, view.port.read_bit)
         return context.pointers.get(offset)
 
     def put(self, context: AdapterContext, offset: int, value: Any) -> None:
@@ -99,6 +101,8 @@ class Pointer(ContextField):
         view = context.view
         if not view.block.live:
             view.port.load(view.block, view.offset + offset, 8)
+        elif view.port.write_bit:
+            view.port.touch(view.block, view.offset + offset, 8, view.port.write_bit)
         context.pointers[offset] = value
 
     def __get__(self, context: AdapterContext | None, owner: type) -> Any:
@@ -107,6 +111,8 @@ class Pointer(ContextField):
         view = context.view
         if not view.block.live:
             view.port.load(view.block, view.offset + self.offset, 8)
+        elif view.port.read_bit:
+            view.port.touch(view.block, view.offset + self.offset, 8, view.port.read_bit)
         return context.pointers.get(self.offset)
 
 
@@ -186,6 +192,11 @@ class AdapterContext(metaclass=_ContextType):
         self.view = view
         self.pointers: dict[int, Any] = {}
         view.fill(0, self.SIZE)
+        view.port.contexts.append(self)
+
+    def field_at(self, offset: int) -> ContextField | None:
+        """The field whose bytes hold *offset*, counted from the beginning of the context; None between and behind them."""
+        return next((field for field in self._fields.values() if field.offset <= offset < field.offset + field.size), None)
 
     def at(self, name: str, index: int = 0) -> View:
         """A pointer to the number in field *name*, or to element *index* of an array of numbers: what NdisInterlockedIncrement

@@ -14,6 +14,7 @@ from hw.processor import irql_name
 from hw.processor_port import ProcessorPort
 from miniport import rules
 from miniport.handlers import METHODS, Handler
+from miniport.lockset import Lockset
 from miniport.miniport import Miniport
 from miniport.routine import TABLE, Routine, failure_of, irql_limits, irql_rule
 from miniport.versions import title
@@ -59,6 +60,7 @@ class Ndis:
         "held",
         "injector",
         "irql_limits",
+        "lockset",
         "log",
         "machine",
         "memory",
@@ -109,6 +111,8 @@ class Ndis:
         """True from a successful initialize to the beginning of halt."""
         self.held: list[Any] = []
         """Spin locks that are held, in the order of acquisition."""
+        self.lockset = Lockset(self)
+        self.port.on_first_touch = self.lockset.first
 
     # Entering the miniport
 
@@ -129,6 +133,7 @@ class Ndis:
         clock.limit = clock.now + BUSY_LIMIT_NS
         ram.tag = tag
         self.where.depth += 1
+        watched = self.lockset.enter(handler)
         self.record((self.clock.now, _ENTER, processor.number, name))
         try:
             result = function(self.adapter, *arguments)
@@ -142,6 +147,7 @@ class Ndis:
             raise WorldEnds("crash") from problem
         finally:
             self.where.depth -= 1
+            self.lockset.leave(watched)
             ram.tag = outer_tag
             self.handler = outer_handler
             clock.limit = outer_limit
@@ -161,6 +167,7 @@ class Ndis:
         while len(self.held) > held:
             self.held.pop().forget()
             self.scheduler.locks -= 1
+            self.lockset.locks_changed()
             irql = expected
         if irql != expected:
             self.findings.report(

@@ -23,11 +23,14 @@ WITH_LOCK_IRQL = {"": UP_TO_DISPATCH, "xp": ANY}
 
 def atomically(ndis: Ndis, operation: Callable[[], T]) -> T:
     """What *operation* returns; no processor is switched to in it."""
-    scheduler = ndis.scheduler
+    scheduler, port = ndis.scheduler, ndis.port
     frozen, scheduler.frozen = scheduler.frozen, True
+    bits = port.read_bit, port.write_bit
+    port.read_bit = port.write_bit = 0
     try:
         return operation()
     finally:
+        port.read_bit, port.write_bit = bits
         scheduler.frozen = frozen
         scheduler.attention = not frozen
 

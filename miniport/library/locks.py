@@ -98,6 +98,7 @@ def _acquire(ndis: Ndis, lock: SpinLock, *, by_dpr: bool) -> None:
     lock.irql_before = processor.irql
     lock.acquired_at = ndis.where.capture()
     ndis.held.append(lock)
+    ndis.lockset.locks_changed()
     ndis.scheduler.locks += 1
     if processor.irql < DISPATCH_LEVEL:
         processor.irql = DISPATCH_LEVEL
@@ -116,6 +117,7 @@ def _release(ndis: Ndis, lock: SpinLock, *, by_dpr: bool) -> None:
         report(rules.LOCK_LIFO, f"{lock.name} is released before {ndis.held[-1].name}, which was acquired later", subject=(lock,),
                bugcheck="0xC4/0x1003 under deadlock detection")
     ndis.held.remove(lock)
+    ndis.lockset.locks_changed()
     ndis.scheduler.locks -= 1
     lock.holder = None
     if not by_dpr:

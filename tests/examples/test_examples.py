@@ -48,6 +48,7 @@ EXPECTED = {
     "lock_kept": "lock-balanced",
     "map_registers_first": "shared-free-before-mapregs",
     "mapping_completed_early": "mapreg-valid-window",
+    "no_lock_in_send": "lockset",
     "one_descriptor_too_many": "shared-bounds",
     "own_bit_first": "desc-own-last",
     "physical_address": "shared-pa-is-logical",
