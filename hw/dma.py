@@ -8,13 +8,16 @@ recorded and the wrong bytes move.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hw import dma_rules as rules
 from hw.bus import Bus
+from hw.cache import DataCache
 from hw.clock import Clock
 from hw.inject import Injector
+from hw.iommu import Iommu
 from hw.limits import DmaLimits, Effect
 from verifier.address import PAGE_SHIFT, Span, first_multiple_inside, hex_address
 from verifier.address_book import AddressBook, Block, BlockKind
@@ -31,6 +34,10 @@ DATA_BEHIND_NS = 1_500
 """How long data of a device may stay on their way to memory while nobody reads a register of it."""
 
 
+SHUT_DOWN = (rules.AFTER_SHUTDOWN, "the shutdown handler returned: it overwrites the next system or the crash dump", "shutdown")
+ASLEEP = (rules.D3_QUIET, "OID_PNP_SET_POWER to D3 was complete: the card is about to lose its power", "D3")
+"""Rule, words and subject of the finding on a cycle that must not be."""
+
 _UNSEEN: tuple[int, int, Block | None] = (0, 0, None)
 
 
@@ -46,9 +53,36 @@ class Corruption:
 class DmaPort:
     """One device's way to memory, with its limits."""
 
-    __slots__ = ("_boundary", "_bus", "_clock", "_events", "_findings",
-                 "_max", "_offset", "_ram", "_reach", "_seen", "_shift", "adapter", "armed_by", "book",
-                 "bus_master", "corrupted", "device", "in_flight", "injector", "limits", "parked", "shut_down", "window_base")
+    __slots__ = (
+        "_boundary",
+        "_bus",
+        "_clock",
+        "_events",
+        "_findings",
+        "_late",
+        "_max",
+        "_offset",
+        "_ram",
+        "_reach",
+        "_seen",
+        "_shift",
+        "adapter",
+        "armed_by",
+        "book",
+        "bus_master",
+        "cache",
+        "corrupted",
+        "device",
+        "in_flight",
+        "injector",
+        "iommu",
+        "limits",
+        "on_abort",
+        "parked",
+        "quiet",
+        "shut_down",
+        "window_base",
+    )
 
     def __init__(self, device: str, adapter: int, limits: DmaLimits, bus: Bus, ram: Ram, book: AddressBook,
                  clock: Clock, events: EventRecord, findings: Findings, injector: Injector | None = None) -> None:
@@ -57,16 +91,25 @@ class DmaPort:
         self.limits = limits
         self.book = book
         self.injector = injector
+        self.cache: DataCache | None = None
+        """The processors' cache, where it does not see what devices do."""
+        self.iommu: Iommu | None = None
+        """The IOMMU between the device and memory, if there is one."""
         self.bus_master = False
         self.window_base: int | None = None
         """Number of the window that the device's base register names, for limits with a window."""
         self.parked = False
         """True once the device was removed or reset by the bus: no cycle leaves it any more."""
         self.shut_down = False
-        """True after the shutdown handler returned: any cycle is a finding."""
+        """True after the shutdown handler returned, or OID_PNP_SET_POWER to D3: any cycle is a finding, which `quiet` words."""
+        self.quiet = SHUT_DOWN
         self.armed_by: Where | None = None
         """The line of the store or doorbell that let the device do what it does."""
         self.corrupted: list[Corruption] = []
+        self.on_abort: Callable[[bool], None] | None = None
+        """Called when a cycle of the device is aborted on the bus, with True for a target abort, False for a master abort."""
+        self._late = False
+        """True while data stay on their way until a register is read, however long that takes."""
         self._bus = bus
         self._ram = ram
         self._clock = clock
@@ -102,9 +145,15 @@ class DmaPort:
             block = self._lookup(logical, physical, length, purpose, writes=False)
             if block is None and not self._ram.contains(physical, length):
                 return None
+            if self.iommu is not None and self._stopped(block, logical, length, purpose, writes=False):
+                return None
         if block is not None and not block.device_reads:
             self._not_mapped(block, logical, length, purpose)
+            if self.iommu is not None and self._stopped(block, logical, length, purpose, writes=False):
+                return None
         ram = self._ram
+        if self.cache is not None:
+            self.cache.device_reads(physical, length, self.device, purpose, self.armed_by)
         data = ram.read(physical, length)
         if ram.unwritten is not None and block is not None:
             self._never_written(block, logical, length, ram.unwritten - physical, purpose)
@@ -128,14 +177,18 @@ class DmaPort:
         start, stop, block = self._seen.get(physical >> PAGE_SHIFT, _UNSEEN)
         if block is None or not block.live or physical < start or physical + length > stop:
             block = self._lookup(logical, physical, length, purpose, writes=True)
+            if block is None and not self._ram.contains(physical, length):
+                return False
+            if self.iommu is not None and self._stopped(block, logical, length, purpose, writes=True):
+                return False
             if block is None:
-                if not self._ram.contains(physical, length):
-                    return False
                 self.corrupted.append(Corruption(physical, length, self.book.victim(physical, length)[0]))
         if block is not None and not block.device_writes:
             self._not_mapped(block, logical, length, purpose)
+            if self.iommu is not None and self._stopped(block, logical, length, purpose, writes=True):
+                return False
         if not self.in_flight:
-            self._clock.at(DATA_BEHIND_NS, self.flush)
+            self._clock.at(DATA_BEHIND_NS, self.flush if self.injector is None else self._behind)
         self.in_flight.append((physical, data, tag))
         self._events.append((self._clock.now, _DMA_WRITE, 0, self.device, logical, length, purpose))
         return True
@@ -151,7 +204,15 @@ class DmaPort:
             write = self._ram.write_tagged
             for physical, data, tag in self.in_flight:
                 write(physical, data, tag)
+                if self.cache is not None:
+                    self.cache.device_wrote(physical, len(data))
             self.in_flight.clear()
+        self._late = False
+
+    def _behind(self) -> None:
+        """Data have been on their way for as long as is usual."""
+        if not self._late:
+            self.flush()
 
     def frame_tag(self, logical: int, length: int) -> int:
         """For which frame the bytes at *logical* were written: the tag of the first tagged byte, else 0."""
@@ -182,15 +243,20 @@ class DmaPort:
 
     def _admit(self, point: str, logical: int, length: int, purpose: str) -> bool:
         """True if the cycle reaches the bus at all."""
-        if self.injector is not None and self.injector.take(point) is not None:
+        effect = self.injector.take(point) if self.injector is not None else None
+        if effect == "late":
+            self._late = True
+        elif effect is not None:
+            if self.on_abort is not None:
+                self.on_abort(effect != "master-abort")
             return False
         if self.parked or not self.bus_master:
             return False
         if self.shut_down:
+            rule, when, subject = self.quiet
             self._findings.report(
-                rules.AFTER_SHUTDOWN, f"{self.device}: {purpose} at {Span(logical, length)} after the shutdown handler "
-                "returned: it overwrites the next system or the crash dump", where=self.armed_by, space="logical",
-                span=Span(logical, length), subject=("shutdown",))
+                rule, f"{self.device}: {purpose} at {Span(logical, length)} after {when}", where=self.armed_by, space="logical",
+                span=Span(logical, length), subject=(subject,))
         return True
 
     def _effect(self, logical: int, length: int) -> list[tuple[int, int]] | None:
@@ -274,6 +340,19 @@ class DmaPort:
         self._stray(logical, physical, length, purpose, writes)
         return None
 
+    def _stopped(self, block: Block | None, logical: int, length: int, purpose: str, *, writes: bool) -> bool:
+        """True if the IOMMU stops the access; a finding of its own where nothing else is wrong with it."""
+        if self.iommu is None or self.iommu.admits(self.adapter, logical - self._offset, length, writes=writes):
+            return False
+        self._seen.pop((logical - self._offset) >> PAGE_SHIFT, None)
+        self.iommu.record(self.device, logical, length, purpose, writes=writes)
+        if block is not None and block.kind is BlockKind.CONTIGUOUS:
+            self._findings.report(
+                rules.IOMMU, f"{self.device}: {purpose} at {Span(logical, length)} in {block.describe()}: nobody mapped contiguous "
+                "memory for this device, and the IOMMU stops the access", where=self.armed_by, space="logical",
+                span=Span(logical, length), block=block, bugcheck="0xE6/0x26")
+        return True
+
     def _stray(self, logical: int, physical: int, length: int, purpose: str, writes: bool) -> None:
         span, verb = Span(logical, length), "writes" if writes else "reads"
         near = [b for b in self.book.overlapping(physical, length)
@@ -321,7 +400,8 @@ class DmaPort:
             return
         self._findings.report(
             rules.DIRECTION, f"{self.device}: {purpose} at {Span(logical, length)} goes against the direction in which "
-            f"{block.name} was mapped", where=self.armed_by, space="logical", span=Span(logical, length), block=block)
+            f"{block.name} was mapped", where=self.armed_by, space="logical", span=Span(logical, length), block=block,
+            subject=("mapped direction",))
 
     def _never_written(self, block: Block, logical: int, length: int, at: int, purpose: str) -> None:
         self._findings.report(

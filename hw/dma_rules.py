@@ -25,6 +25,17 @@ CONTIG_PHYSICAL = rule(
 CONTIG_NOT_FOR_DMA = rule(
     "contig-not-for-ndis-dma", "prefer NdisMAllocateSharedMemory: contiguous memory has no promised device address, this "
     "works by luck of the bus", severity=Severity.WARNING)
+SHARED_CACHED = rule(
+    "shared-cached-ndis5", "call NdisMUpdateSharedMemory after a device wrote cached shared memory and before the processor reads it, "
+    "and after the processor wrote it and before the device reads it; or allocate it with Cached FALSE")
+FLUSH_CACHED = rule(
+    "mapreg-flush-cached", "call NdisFlushBuffer with WriteToDevice TRUE before the transfer of a buffer that the device reads, with FALSE "
+    "before the processor looks at one that the device wrote", also=("slave-flush",))
+SHARED_LINE = rule(
+    "shared-align-cacheline", "begin and end what a device writes at a multiple of NdisGetCacheFillSize, so that no line is shared",
+    also=("mapreg-flush-cacheline",))
+IOMMU = rule(
+    "hal-iommu", "get memory for the NIC from NdisMAllocateSharedMemory, which maps it for the device")
 USE_AFTER_FREE = rule(
     "contig-no-use-after-free", "stop the NIC and read a register back before its memory is freed")
 SHARED_AFTER_FREE = rule(
@@ -41,6 +52,9 @@ DMA_WINDOW = rule("dma-window", "place all blocks of the device inside one windo
 DIRECTION = rule("mapreg-direction", "map with WriteToDevice TRUE what the NIC reads, FALSE what it writes")
 AFTER_SHUTDOWN = rule(
     "shutdown-quiesce", "stop DMA and interrupts in the shutdown handler and read a register back before it returns")
+D3_QUIET = rule(
+    "power-d3-quiet", "stop engines and interrupts and read a register back before OID_PNP_SET_POWER to D3 is complete",
+    text="When OID_PNP_SET_POWER to D3 is complete, the card does no DMA and its interrupts are disabled.")
 WIRE_BYTES = rule(
     "wire-bytes-of-this-frame", "clear or rewrite the whole buffer for each frame, up to the length that goes to the NIC")
 RX_BYTES = rule("rx-bytes-of-this-frame", "indicate only as many bytes as the NIC stored for this frame")

@@ -37,7 +37,7 @@ class ProcessorPort:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._clock = machine.clock
-        self._ram = machine.ram
+        self._ram = machine.processor_ram
         self._findings = machine.findings
         self._scheduler = machine.scheduler
         self.contexts: list[Any] = []
@@ -70,6 +70,8 @@ class ProcessorPort:
             clock.advance(LOAD_NS)
         else:
             clock.now = now
+        if block.runs and sound:
+            return self._load_pieces(block, offset, size)
         ram = self._ram
         data = ram.read(block.physical + offset, size)
         if ram.unwritten is not None and block.live:
@@ -78,6 +80,19 @@ class ProcessorPort:
             tag = ram.first_tag(block.physical + offset, size)
             if tag:
                 ram.tag = tag
+        if self._scheduler.attention:
+            self._scheduler.point()
+        return data
+
+    def _load_pieces(self, block: Block, offset: int, size: int) -> bytes:
+        """`load` of memory that is scattered."""
+        ram, data, tag = self._ram, b"", 0
+        for physical, part in block.pieces(offset, size):
+            data += ram.read(physical, part)
+            if ram.unwritten is not None:
+                self._unwritten(block, offset, size, offset + len(data) - part + ram.unwritten - physical)
+            tag = tag or ram.first_tag(physical, part)
+        ram.tag = tag or ram.tag
         if self._scheduler.attention:
             self._scheduler.point()
         return data
@@ -113,14 +128,21 @@ class ProcessorPort:
         sound = block.live and offset >= 0 and offset + size <= block.size
         if not sound and not self._wrong(block, offset, size, "write of"):
             return
-        self._ram.write(block.physical + offset, data)
+        if block.runs and sound:
+            at = 0
+            for physical, part in block.pieces(offset, size):
+                self._ram.write(physical, data[at:at + part])
+                at += part
+        else:
+            self._ram.write(block.physical + offset, data)
         self.observe(block, offset, size)
 
     def observe(self, block: Block, offset: int, size: int) -> None:
         """A processor stored *size* bytes at *offset* of *block*."""
         if block.watchers:
             for watcher in tuple(block.watchers):
-                watcher(block.physical + offset, size)
+                for physical, part in block.pieces(offset, size):
+                    watcher(physical, part)
         if self._scheduler.attention:
             self._scheduler.point()
 
@@ -142,7 +164,7 @@ class ProcessorPort:
         return first <= at and at + size - 1 <= last
 
     def _unwritten(self, block: Block, offset: int, size: int, at: int) -> None:
-        physical = block.physical + at
+        physical = block.physical_at(at)
         transfer = next((span for span in self._machine.transfers if span.start <= physical < span.end), None)
         if transfer is not None:
             self._findings.report(

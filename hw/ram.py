@@ -112,6 +112,11 @@ class Ram:
         finally:
             self.tag = kept
 
+    def put(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """The bytes alone: that they are written, and for whom, was noted when a processor stored them into its cache."""
+        self._check(address, len(data))
+        self._cells[address:address + len(data)] = data
+
     def mark(self, address: int, size: int) -> None:
         """What `write` notes, for bytes that were stored through another mapping of the file."""
         self._check(address, size)
