@@ -15,7 +15,8 @@ from allocator import rules
 from allocator.frames import FrameTree, Placement
 from allocator.nodes import MM_ANY_NODE_OK
 from allocator.virtual import ABOVE_4G, VirtualSpace
-from verifier.address import GIB, KIB, MIB, PAGE_MASK, PAGE_SHIFT, PhysicalAddress, Span, hex_address, pages_for
+from hw.cache import LINE
+from verifier.address import GIB, KIB, MIB, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, PhysicalAddress, Span, hex_address, pages_for
 from verifier.address_book import Block, BlockKind
 from verifier.events import Kind
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 MAXULONG64 = (1 << 64) - 1
 SEAMS = (4 * GIB >> PAGE_SHIFT, 16 * MIB >> PAGE_SHIFT, 64 * KIB >> PAGE_SHIFT)
 """Address lines that real devices cannot cross, in frames: hostile placement lies across them where it may."""
-CACHE_LINE = 64
 QUARANTINE_PAGES = 512
 """Freed pages that are kept back before they are given out again."""
 
@@ -51,8 +51,8 @@ _CACHE_OF_PROTECT = {0: CacheType.MM_CACHED, PAGE_NOCACHE: CacheType.MM_NON_CACH
 
 def _odd_line(room: int) -> int:
     """The last odd multiple of a cache line within *room*, or the first one where there is none."""
-    lines = room // CACHE_LINE
-    return (lines if lines & 1 else max(lines - 1, 1)) * CACHE_LINE
+    lines = room // LINE
+    return (lines if lines & 1 else max(lines - 1, 1)) * LINE
 
 
 class MemoryManager:
@@ -81,7 +81,7 @@ class MemoryManager:
     def __init__(self, machine: Machine, frames: FrameTree, placement: Placement = Placement.HOSTILE,
                  virtual_base: int = ABOVE_4G, nodes: tuple[Span, ...] = ()) -> None:
         self._machine = machine
-        self._ram = machine.ram
+        self._ram = machine.processor_ram
         self._random = machine.random.below
         self._book, self._clock, self._scheduler = machine.book, machine.clock, machine.scheduler
         self._capture, self._record = machine.where.capture, machine.events.append
@@ -132,16 +132,44 @@ class MemoryManager:
         self._record((self._clock.now, _ALLOCATE, self._scheduler.current.number, routine, virtual, physical, length))
         return block
 
+    def allocate_spread(
+        self, kind: BlockKind, routine: str, name: str, pages: int, *, lowest: int = 0, highest: int = MAXULONG64, adapter: int = 0,
+        owner: str = "",
+    ) -> Block | None:
+        """A block of whole *pages*, neighbours in virtual space and scattered in physical memory within [lowest, highest]: no page
+        lies behind the one before it. None if so many are not free."""
+        frames: list[int] = []
+        while len(frames) < pages:
+            frame = self._place(PAGE_SIZE, lowest, highest, 0)
+            if frame is None:
+                for taken in frames:
+                    self._frames.free(taken, 1)
+                return None
+            frames.append(frame)
+        frames.sort(reverse=True)
+        virtual, size = self.virtual.reserve(pages), pages << PAGE_SHIFT
+        block = Block(
+            kind, name, owner, frames[0] << PAGE_SHIFT, size, virtual=virtual, adapter=adapter, routine=routine, where=self._capture(),
+            runs=tuple(Span(frame << PAGE_SHIFT, PAGE_SIZE) for frame in frames))
+        for run in block.runs:
+            self._ram.forget(run.start, run.size)
+        self.virtual.enter(block)
+        self._book.add(block)
+        self.bytes_live += size
+        self._record((self._clock.now, _ALLOCATE, self._scheduler.current.number, routine, virtual, block.physical, size))
+        return block
+
     def free(self, block: Block, routine: str, handler: str | None = None) -> None:
         """Give a live block back. Its frames stay in quarantine for a while, its addresses for ever."""
         physical, size = block.physical, block.size
         self._book.remove(block, self._capture(), handler)
         self._record((self._clock.now, _FREE, self._scheduler.current.number, routine, block.virtual, physical, size))
         self.bytes_live -= size
-        first = physical >> PAGE_SHIFT
-        pages = ((physical + size - 1) >> PAGE_SHIFT) - first + 1
-        self._quarantine.append((first, pages))
-        self._quarantined += pages
+        for start, length in block.pieces(0, size):
+            first = start >> PAGE_SHIFT
+            pages = ((start + length - 1) >> PAGE_SHIFT) - first + 1
+            self._quarantine.append((first, pages))
+            self._quarantined += pages
         while self._quarantined > QUARANTINE_PAGES:
             self._release_oldest()
 
@@ -307,4 +335,4 @@ class MemoryManager:
                 rules.PHYSICAL_LOCKED, f"MmGetPhysicalAddress: {hex_address(address)} is in no live block", space="virtual",
                 span=Span(max(address, 0), 1), block=block)
             return PhysicalAddress(0)
-        return PhysicalAddress(block.physical + address - block.virtual)
+        return PhysicalAddress(block.physical_at(address - block.virtual))

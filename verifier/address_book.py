@@ -25,7 +25,8 @@ class Block:
     """One allocation: its bytes in physical memory, its addresses, who made it and who freed it.
 
     *size* is the length that was asked for; the rest of the last page is nobody's to touch. *runs* lists the physical
-    spans (one for contiguous memory). A freed block stays known, so that a late access names its killer.
+    spans, in the order of virtual addresses, of memory that is scattered; contiguous memory has none. A freed block stays
+    known, so that a late access names its killer.
     """
 
     __slots__ = (
@@ -92,7 +93,25 @@ class Block:
     def describe(self) -> str:
         """``tx ring, shared memory #1 (0x2000 bytes at 0x00fff000)`` and whether it is live."""
         state = "" if self.live else ", freed"
-        return f"{self.name} (0x{self.size:x} bytes at {hex_address(self.physical)}{state})"
+        place = f"in {len(self.runs)} places, the first" if self.runs else ""
+        return f"{self.name} (0x{self.size:x} bytes {place}{' ' if place else ''}at {hex_address(self.physical)}{state})"
+
+    def pieces(self, offset: int, size: int) -> list[tuple[int, int]]:
+        """Where *size* bytes from *offset* on lie: (physical address, bytes) of each piece, in order; none for no bytes."""
+        if not self.runs:
+            return [(self.physical + offset, size)] if size else []
+        found = []
+        for run in self.runs:
+            part = min(run.size - offset, size)
+            if part > 0:
+                found.append((run.start + offset, part))
+                size -= part
+            offset = max(offset - run.size, 0)
+        return found
+
+    def physical_at(self, offset: int) -> int:
+        """The physical address of the byte at *offset*."""
+        return self.pieces(offset, 1)[0][0] if self.runs else self.physical + offset
 
 
 class AddressBook:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hw.clock import SECOND, Entry
+from hw.processor import QUIET_PERIODS
 from miniport import rules
 from miniport.handlers import Handler
 from miniport.protocol.exclusive import exclusive
@@ -54,10 +55,12 @@ class HangWatch:
         self.resetting = False
         """True from the call of reset until it is complete: nothing goes down meanwhile."""
         self.resets = 0
+        self.given_up = False
+        """True if the last reset failed: the miniport has said that its card is broken."""
 
     def start(self) -> None:
         """The adapter is up."""
-        if self._checked:
+        if self._checked and self._entry is None:
             self._arm()
 
     def expect(self) -> bool:
@@ -66,6 +69,14 @@ class HangWatch:
             self._note()
             self._arm()
         return self._entry is not None
+
+    def ask(self) -> bool:
+        """A protocol asks for a reset (NdisReset). False, and nothing happens, where the miniport has no reset handler or the card was
+        reset too often."""
+        if self._resettable:
+            self._ndis.scheduler.queue_dpc(self._asked)
+            return True
+        return False
 
     def reset_completed(self, status: int, addressing_reset: bool) -> None:
         """NdisMResetComplete."""
@@ -96,6 +107,10 @@ class HangWatch:
         if self._ndis.up:
             self._ndis.scheduler.queue_dpc(self._check)
 
+    def _asked(self) -> None:
+        if self._ndis.up and not self.resetting:
+            self._reset()
+
     def _outstanding(self) -> list[Any]:
         """What the miniport has that times out, as far as it has a time-out."""
         protocol, adapter = self._ndis.protocol, self._ndis.adapter
@@ -111,6 +126,7 @@ class HangWatch:
             return
         self._tick += 1
         hung: object = False
+        masked = not ndis.nic.interrupts_enabled
         if self._checked:
             function = ndis.miniport.check_for_hang
             hung = exclusive(ndis, Handler.CHECK_FOR_HANG, function)
@@ -124,7 +140,11 @@ class HangWatch:
             if not hung and self._resettable:
                 hung = self._timed_out()
             if hung and self.resets < MOST_RESETS:
+                if masked:
+                    self._tell_masked()
                 self._reset()
+        if not self._since and not hung and not ndis.protocol.accepted and not ndis.clock.awaited and not ndis.scheduler.timers:
+            ndis.scheduler.quiet = QUIET_PERIODS  # this check found nothing to wait for, and so will the next ones
         if self._entry is None and (self._checked or (self._resettable and self._since)):
             self._arm()
 
@@ -133,12 +153,24 @@ class HangWatch:
         if not late:
             return False
         ndis = self._ndis
-        if ndis.injector is None or not ndis.injector.fired:
+        if (ndis.injector is None or not ndis.injector.fired) and ndis.nic.present:
             seconds = TIME_OUT_INTERVALS * interval_of(ndis.adapter.check_for_hang_seconds) // SECOND
             ndis.findings.report(
                 rules.LOST_CAUSE, f"{late[0]!r} has been with the miniport for more than {seconds} s: NDIS resets the adapter",
                 where=where_of_function(ndis.miniport.handle_interrupt), subject=(late[0],))
         return True
+
+    def _tell_masked(self) -> None:
+        """The adapter hangs with its card masked, and nobody polls it: it may just not interrupt."""
+        ndis = self._ndis
+        nic, adapter = ndis.nic, ndis.adapter
+        if (ndis.injector is not None and ndis.injector.fired) or not nic.present or adapter.interrupt is None:
+            return
+        polled = any(claim.routine in ("NdisMSetTimer", "NdisMSetPeriodicTimer", "NdisSetTimer") for claim in adapter.claims.values())
+        if adapter.outstanding_sends and not polled:
+            ndis.findings.report(
+                rules.INT_REENABLE, f"the adapter hangs with {len(adapter.outstanding_sends)} packet(s), and {nic.name} may not interrupt",
+                where=where_of_function(ndis.miniport.handle_interrupt), subject=("interrupt",))
 
     def _reset(self) -> None:
         ndis = self._ndis
@@ -150,6 +182,8 @@ class HangWatch:
             return
         self.resets += 1
         self.resetting = ndis.protocol.requests.held = True
+        if ndis.injector is not None and ndis.injector.take("reset") is not None:
+            ndis.protocol.send_beside_reset()
         function = ndis.miniport.reset
         answer = exclusive(ndis, Handler.RESET, function)
         ndis.scheduler.quiet = 0
@@ -180,6 +214,7 @@ class HangWatch:
         ndis.protocol.reset_done()
         self._since.clear()
         self.resetting = requests.held = False
+        self.given_up = status in (NDIS_STATUS_HARD_ERRORS, NDIS_STATUS_NOT_RESETTABLE)
         if addressing_reset and status == NDIS_STATUS_SUCCESS:
             requests.restore()
         requests.pass_down()

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packets of the protocol: where their bytes lie and into which fragments they are cut.
 
-Each packet has a page of its own. Its fragments lie in order with gaps between them, in one packet of four up to the last
-byte of the page. Gaps hold bytes of other frames or none at all, so that reading past a fragment is seen.
+Each packet has memory of its own: one page, or two or three that are neighbours in virtual space and scattered in physical
+memory. Its fragments lie in order with gaps between them. In one page they end with its last byte in one packet of four; over
+several, fragments cross the ends of pages. Gaps hold bytes of other frames or none at all, so that reading past a fragment is
+seen. The descriptors, NDIS_PACKET, NDIS_BUFFERs and scatter/gather list, lie in a page apart.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ from typing import TYPE_CHECKING
 from allocator.memory_manager import MAXULONG64
 from hw.processor import Random
 from hw.wire import MINIMUM_FRAME
+from miniport import packet_layout as layout
 from miniport.packet import NdisBuffer, Owner, Packet
-from miniport.view import View
+from miniport.protocol.fragments import MOST_FRAGMENTS, WIDEST_GAP, crossing, fragments
 from verifier.address import PAGE_SIZE
 from verifier.address_book import Block, BlockKind
 from verifier.errors import UsageError
@@ -21,12 +24,16 @@ from verifier.errors import UsageError
 if TYPE_CHECKING:
     from miniport.ndis import Ndis
 
-HEADER_BYTES = 14
-SPLITS = (1, 13, 14, 60)
-"""Where the first fragment may end."""
-MOST_FRAGMENTS = 24
-WIDEST_GAP = 7
+PROTOCOL_RESERVED = 32
+"""Bytes of ProtocolReserved in the protocol's own packets."""
+UNDEFINED = b"\xa5" * 32
+"""What MiniportReserved and its neighbour hold when a packet comes down: anything."""
+
+_BUFFERS_AT = layout.packet_bytes(PROTOCOL_RESERVED)
+_LIST_AT = PAGE_SIZE // 2
+"""Where in the page of a packet its buffers and its scatter/gather list begin."""
 _SLACK = (MOST_FRAGMENTS + 2) * WIDEST_GAP + 64
+_NO_RESERVED = bytes(_BUFFERS_AT - layout.PRIVATE.size - len(UNDEFINED))
 
 
 class Packets:
@@ -35,120 +42,146 @@ class Packets:
     def __init__(self, ndis: Ndis, rng: Random) -> None:
         self._ndis = ndis
         self._rng = rng
-        self._blocks: list[Block] = []
-        self._free: list[Block] = []
+        self._spread = Random(ndis.machine.seed ^ 0x9B05688C2B3E6C1F ^ ndis.nic.adapter << 32)
+        self._blocks = 0
+        self._free: dict[int, list[Block]] = {1: [], 2: [], 3: []}
+        """Memory that waits for a frame, by its pages."""
+        self._free_descriptors: list[Block] = []
         self._block_of: dict[int, Block] = {}
+        self._described: dict[int, range] = {}
+        """Addresses of the buffers of each packet."""
+        self._mapped: dict[int, list[Block]] = {}
+        """Blocks of packets that are mapped, one for each piece of the list."""
         self._made = 0
 
     def make(self, frame: bytes) -> Packet:
         """A packet that carries *frame*, in fragments."""
-        length = len(frame)
-        packet = self._packet(frame)
-        block = self._block_of[packet.number]
-        rng, ram, port = self._rng, self._ndis.ram, self._ndis.port
+        length, rng = len(frame), self._rng
+        self._check(length)
         lengths = fragments(length, rng)
         roomy = length + _SLACK <= PAGE_SIZE
         gaps = [rng.below(WIDEST_GAP + 1) if roomy else 0 for _ in lengths[1:]]
         to_the_end = PAGE_SIZE - length - sum(gaps)
         at = to_the_end if rng.below(4) == 0 else min(rng.below(64), to_the_end)
-        done = 0
-        gaps.append(0)
+        pages, places = crossing(lengths, [at, *gaps], self._spread)
+        packet, block = self._packet(frame, pages)
+        ram, done = self._ndis.ram, 0
         kept, ram.tag = ram.tag, packet.number
-        for size, gap in zip(lengths, gaps, strict=True):
-            if size:
-                ram.write(block.physical + at, frame[done:done + size])
-            packet.chain_back(NdisBuffer(View(port, block, at), size))
-            done += size
-            at += size + gap
+        for size, place in zip(lengths, places, strict=True):
+            for physical, part in block.pieces(place, size):
+                ram.write(physical, frame[done:done + part])
+                done += part
         ram.tag = kept
+        self._describe(packet, block, list(zip(places, lengths, strict=True)))
         return packet
 
     def blank(self, length: int) -> Packet:
         """A packet with room for *length* bytes, none of them written, for `transfer_data`."""
-        packet = self._packet(bytes(length))
-        block = self._block_of[packet.number]
+        self._check(length)
+        packet, block = self._packet(bytes(length), 1)
         self._ndis.ram.forget(block.physical, PAGE_SIZE)
         first = self._rng.below(length + 1)
-        packet.chain_back(NdisBuffer(View(self._ndis.port, block), first))
-        packet.chain_back(NdisBuffer(View(self._ndis.port, block, PAGE_SIZE - length + first), length - first))
+        self._describe(packet, block, [(0, first), (PAGE_SIZE - length + first, length - first)])
         return packet
 
     def map(self, packet: Packet) -> None:
-        """Build the packet's scatter/gather list, as NDIS does before a miniport sees the packet. Empty buffers have no piece."""
-        bus = self._ndis.machine.bus
-        pieces = []
+        """Build the packet's scatter/gather list, as NDIS does before a miniport sees the packet, flushed. Empty buffers have
+        no piece."""
+        bus, cache, cells = self._ndis.machine.bus, self._ndis.machine.cache, self._ndis.descriptors.cells
+        pieces, blocks = [], []
         for buffer in packet.buffers():
-            if not buffer.length:
-                continue
-            block = buffer.view.block
-            block.device_reads += 1
-            block.was_mapped = True
-            pieces.append((bus.to_logical(block.physical + buffer.view.offset), buffer.length))
-        packet.scatter_gather = tuple(pieces)
+            view, length = buffer.span()
+            for physical, size in view.block.pieces(view.offset, length) if length else ():
+                pieces.append((bus.to_logical(physical), size))
+                if cache is not None:
+                    cache.write_back(physical, size)
+                view.block.device_reads += 1
+                view.block.was_mapped = True
+                blocks.append(view.block)
+        self._mapped[packet.number] = blocks
+        page, data = packet.block, layout.scatter_gather_list(pieces)
+        cells[page.physical + _LIST_AT:page.physical + _LIST_AT + len(data)] = data
+        packet.set_info("ScatterGatherListPacketInfo", page.virtual + _LIST_AT)
 
     def release(self, packet: Packet) -> None:
         """The packet is done with: its memory is free for another."""
         packet.owner = Owner.PROTOCOL
         block = self._block_of.pop(packet.number)
-        if packet.scatter_gather is not None:
-            block.device_reads -= len(packet.scatter_gather)
-            packet.scatter_gather = None
-        self._free.append(block)
+        for mapped in self._mapped.pop(packet.number, ()):
+            mapped.device_reads -= 1
+        home = self._ndis.descriptors
+        for at in self._described.pop(packet.number):
+            del home.buffers[at]
+        del home.packets[packet.block.virtual]
+        self._free[len(block.runs) or 1].append(block)
+        self._free_descriptors.append(packet.block)
 
-    def _packet(self, frame: bytes) -> Packet:
-        if len(frame) > PAGE_SIZE:
-            raise UsageError(f"a frame of {len(frame)} bytes is no frame", f"send frames of at most {PAGE_SIZE} bytes")
+    def _check(self, length: int) -> None:
+        if length > PAGE_SIZE:
+            raise UsageError(f"a frame of {length} bytes is no frame", f"send frames of at most {PAGE_SIZE} bytes")
+
+    def _packet(self, frame: bytes, pages: int) -> tuple[Packet, Block]:
+        """A packet that has no bytes yet, and the memory for its frame."""
         self._made += 1
-        packet = Packet(self._made)
+        free = self._free[pages]
+        block = free.pop() if free else self._block(pages)
+        page = self._free_descriptors.pop() if self._free_descriptors else self._page_of_descriptors()
+        packet = Packet(self._ndis.descriptors, page, 0, self._made, PROTOCOL_RESERVED)
         packet.frame = frame
         packet.owner = Owner.PROTOCOL
-        self._block_of[packet.number] = self._free.pop() if self._free else self._block()
-        return packet
+        self._block_of[packet.number] = block
+        return packet, block
 
-    def _block(self) -> Block:
+    def _describe(self, packet: Packet, block: Block, spans: list[tuple[int, int]]) -> None:
+        """Write the packet and a chain of buffers for *spans*, as (offset in *block*, bytes), in one go."""
+        home, page = self._ndis.descriptors, packet.block
+        after = at = page.virtual + _BUFFERS_AT
+        chain: list[bytes] = []
+        pages, buffers = 0, home.buffers
+        for place, size in spans:
+            buffer = NdisBuffer(home, page, at - page.virtual, block)
+            buffer.holder = packet
+            buffers[at] = buffer
+            at += layout.MDL.size
+            address = block.virtual + place
+            chain.append(layout.buffer_descriptor(at if len(chain) + 1 < len(spans) else 0, address, size))
+            pages += ((address & (PAGE_SIZE - 1)) + size + PAGE_SIZE - 1) // PAGE_SIZE
+        head = layout.PRIVATE.struct.pack(
+            pages, sum(size for _, size in spans), after, at - layout.MDL.size, page.virtual, len(spans), 0, True,
+            layout.PACKET_ALLOCATED_BY_NDIS, packet.oob_at)
+        data = b"".join((head, UNDEFINED, _NO_RESERVED, *chain))
+        home.cells[page.physical:page.physical + len(data)] = data
+        self._described[packet.number] = range(after, at, layout.MDL.size)
+        home.packets[page.virtual] = packet
+
+    def _page_of_descriptors(self) -> Block:
+        ndis = self._ndis
+        block = self._there(ndis.memory.allocate(
+            BlockKind.OTHER, "protocol", f"packet descriptor {len(self._block_of)} of the protocol", PAGE_SIZE, owner="the protocol",
+            adapter=ndis.adapter.number, cached=False))
+        ndis.ram.write_tagged(block.physical, bytes(PAGE_SIZE), 0)
+        return block
+
+    def _block(self, pages: int) -> Block:
         ndis = self._ndis
         adapter = ndis.adapter
         lowest, highest = 0, MAXULONG64
         if adapter.scatter_gather:  # NDIS copies a packet that lies out of reach before it builds the list
             offset = ndis.machine.bus.logical_offset
             lowest, highest = max(0, -offset), (1 << adapter.dma_bits) - 1 - offset
-        block = ndis.memory.allocate(
-            BlockKind.OTHER, "protocol", f"packet buffer {len(self._blocks)} of the protocol", PAGE_SIZE, lowest=lowest,
-            highest=highest, owner="the protocol", adapter=adapter.number)
+        name = f"packet buffer {self._blocks} of the protocol"
+        self._blocks += 1
+        if pages > 1:
+            return self._there(ndis.memory.allocate_spread(
+                BlockKind.OTHER, "protocol", name, pages, lowest=lowest, highest=highest, owner="the protocol", adapter=adapter.number))
+        return self._there(ndis.memory.allocate(
+            BlockKind.OTHER, "protocol", name, PAGE_SIZE, lowest=lowest, highest=highest, owner="the protocol", adapter=adapter.number))
+
+    @staticmethod
+    def _there(block: Block | None) -> Block:
         if block is None:
             raise UsageError("the machine has no memory left for the packets of the protocol", "give the machine more RAM")
-        self._blocks.append(block)
         return block
-
-
-def fragments(length: int, rng: Random) -> list[int]:
-    """How long the buffers of a packet of *length* bytes are: half the time a header and the rest, else one buffer, a header
-    that is cut elsewhere, empty buffers in between, single bytes, or up to `MOST_FRAGMENTS`."""
-    kind = rng.below(16)
-    if kind < 8:
-        return _split(length, HEADER_BYTES)
-    if kind < 10:
-        return [length]
-    if kind < 13:
-        return _split(length, SPLITS[rng.below(len(SPLITS))])
-    if kind == 13:
-        lengths = _split(length, HEADER_BYTES)
-        for _ in range(1 + rng.below(2)):
-            lengths.insert(rng.below(len(lengths) + 1), 0)
-        return lengths
-    if kind == 14:
-        singles = min(1 + rng.below(3), length)
-        return [1] * singles + ([length - singles] if length > singles or not length else [])
-    return _many(length, min(3 + rng.below(MOST_FRAGMENTS - 2), max(length, 1)))
-
-
-def _split(length: int, at: int) -> list[int]:
-    return [at, length - at] if length > at else [length]
-
-
-def _many(length: int, count: int) -> list[int]:
-    """*count* buffers of about the same length, none empty unless the packet is."""
-    return [length * (n + 1) // count - length * n // count for n in range(count)]
 
 
 def padded(frame: bytes) -> bytes:

@@ -13,14 +13,30 @@ from miniport.handlers import Handler
 from miniport.packet import NdisBuffer, Owner, Packet
 from miniport.protocol.exclusive import exclusive
 from miniport.protocol.packets import Packets
-from miniport.status import NDIS_STATUS_PENDING, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+from miniport.status import (
+    NDIS_STATUS_FAILURE,
+    NDIS_STATUS_PENDING,
+    NDIS_STATUS_RESOURCES,
+    NDIS_STATUS_SUCCESS,
+    status_name,
+)
 from miniport.view import View
+from verifier.rule import Severity, rule
+from verifier.where import where_of_function
 
 if TYPE_CHECKING:
     from miniport.ndis import Ndis
 
+RECEIVE_LENGTH = rule("receive-packet-length", "set the lengths of the buffers before the packet is indicated")
+TRANSFER_STATUS = rule(
+    "transfer-status", "return NDIS_STATUS_SUCCESS, NDIS_STATUS_PENDING or NDIS_STATUS_FAILURE", severity=Severity.WARNING)
+TRANSFER_BYTES = rule("transfer-bytes-bound", "transfer no more than BytesToTransfer, and say how much it was")
+
+_TRANSFER_STATUSES = (NDIS_STATUS_SUCCESS, NDIS_STATUS_PENDING, NDIS_STATUS_FAILURE)
+HEADER_BYTES = 14
 MOST_HELD = 3
 """Packets that the protocol holds at most, and no more than one of eight that the miniport has: the card must not starve."""
+LATE_NS = 1_000_000
 HELD_FOR = 3
 """Receives after which a packet that is held goes back at the latest: a ring that is refilled in order waits for it."""
 
@@ -42,26 +58,43 @@ class Receiving:
         self._rng = rng
         self._held: dict[Packet, int] = {}
         """Packets that are held, the oldest first, and how many frames had come before each."""
+        self._kept: list[Packet] = []
+        """Packets that a fault keeps back."""
+        self._behind: list[Packet] = []
+        """Those of them that go back behind the next one."""
         self.frames: list[bytes] = []
         """What was indicated, in order."""
+        self._lent: dict[int, list[NdisBuffer]] = {}
+        """Buffers of packets that the miniport lent, by the number of the packet."""
         self.returned = 0
         self.transfers: dict[int, tuple[Packet, Transfer]] = {}
         """Packets whose `transfer_data` is pending, by number."""
         self.incomplete = False
+        self.whole_packets = False
+        """True once a packet was indicated with NdisMIndicateReceivePacket."""
         """True from a look at a frame until the miniport says that its indications are complete."""
 
     def received(self, packet: Packet) -> None:
         """A packet was indicated: check whose bytes they are, copy, and give it back, at once or later."""
         ndis = self._ndis
-        self.frames.append(self._read(packet.buffers(), f"{packet!r}", packet))
+        buffers = packet.buffers()
+        frame = self._read([buffer.span() for buffer in buffers], f"{packet!r}", packet)
+        if len(frame) < HEADER_BYTES:
+            ndis.findings.report(RECEIVE_LENGTH, f"{packet!r} is indicated with {len(frame)} bytes", subject=(packet,))
+        self.frames.append(frame)
         if packet.status == NDIS_STATUS_RESOURCES:
             self.returned += 1
             return
         packet.owner = Owner.PROTOCOL
+        for buffer in buffers:
+            buffer.holder = packet
+        self._lent[packet.number] = buffers
         adapter = ndis.adapter
         adapter.outstanding_receives[packet.number] = packet
         held, rng = self._held, self._rng
         count = len(self.frames)
+        if ndis.injector is not None and self._as_asked(packet, ndis.injector.take("indicate")):
+            return
         if rng.below(4) == 0 and len(held) < min(MOST_HELD, adapter.named.get("packet", 0) // 8):
             held[packet] = count
         else:
@@ -71,25 +104,56 @@ class Receiving:
             if count - held[oldest] >= HELD_FOR:
                 self.give_back(oldest)
 
+    def _as_asked(self, packet: Packet, effect: str | None) -> bool:
+        """A fault says what becomes of the packet; False if there is none."""
+        if effect is None:
+            return False
+        if effect == "late":
+            self._kept.append(packet)
+            self._ndis.clock.at(LATE_NS, lambda: self._ndis.scheduler.queue_dpc(lambda: self._give_back_late(packet)))
+        elif effect == "out-of-order":
+            self._behind.append(packet)
+            self._kept.append(packet)
+        else:
+            self._kept.append(packet)
+        return True
+
+    def _give_back_late(self, packet: Packet) -> None:
+        if packet in self._kept:
+            self.give_back(packet)
+
     def give_back(self, packet: Packet) -> None:
         """Return a lent packet to the miniport."""
+        self._give_back(packet)
+        while self._behind and self._behind[0] is not packet:
+            self._give_back(self._behind.pop(0))
+
+    def _give_back(self, packet: Packet) -> None:
         ndis = self._ndis
+        if packet in self._kept:
+            self._kept.remove(packet)
+        if packet in self._behind:
+            self._behind.remove(packet)
         packet.owner = Owner.MINIPORT
         del ndis.adapter.outstanding_receives[packet.number]
         self._held.pop(packet, None)
+        for buffer in self._lent.pop(packet.number):
+            buffer.holder = buffer
         self.returned += 1
         exclusive(ndis, Handler.RETURN_PACKET, ndis.miniport.return_packet, packet)
 
     def give_all_back(self) -> bool:
         """Return all that is held, the last one first; True if there was any."""
-        there = bool(self._held)
+        there = bool(self._held or self._kept)
+        while self._kept:
+            self.give_back(self._kept[-1])
         while self._held:
             self.give_back(next(reversed(self._held)))
         return there
 
     def looked_at(self, context: Any, header: View, header_size: int, lookahead: View, lookahead_size: int, packet_size: int) -> None:
         """The miniport shows the beginning of a frame; the protocol asks for the rest, or for all of it."""
-        begin = self._read((NdisBuffer(header, header_size), NdisBuffer(lookahead, lookahead_size)), f"frame {len(self.frames)}",
+        begin = self._read(((header, header_size), (lookahead, lookahead_size)), f"frame {len(self.frames)}",
                            ("lookahead", len(self.frames)))
         head, look = begin[:header_size], begin[header_size:header_size + packet_size]
         rng = self._rng
@@ -108,36 +172,43 @@ class Receiving:
         if not ndis.answer(Handler.TRANSFER_DATA, function, answer, int, int):
             self.transfers.pop(packet.number, None)
         elif answer[0] != NDIS_STATUS_PENDING and packet.number in self.transfers:
+            if answer[0] not in _TRANSFER_STATUSES:
+                ndis.findings.report(
+                    TRANSFER_STATUS, f"transfer_data returned {status_name(answer[0])}", where=where_of_function(function),
+                    subject=(packet,))
             self.transferred(packet, *answer)
 
     def transferred(self, packet: Packet, status: int, count: int) -> None:
         """The rest of a frame is there: *count* bytes in the protocol's packet."""
         _, transfer = self.transfers.pop(packet.number)
         self._ndis.scheduler.quiet = 0
+        if status == NDIS_STATUS_SUCCESS and count > packet.length:
+            self._ndis.findings.report(
+                TRANSFER_BYTES, f"{count} bytes were transferred into {packet!r}, which has room for {packet.length}",
+                where=where_of_function(self._ndis.miniport.transfer_data), subject=(packet,))
         if status == NDIS_STATUS_SUCCESS:
             pieces, left = [], count
             for buffer in packet.buffers():
-                pieces.append(NdisBuffer(buffer.view, max(min(buffer.length, left), 0)))
-                left -= buffer.length
+                view, size = buffer.span()
+                pieces.append((view, max(min(size, left), 0)))
+                left -= size
             self.frames[transfer.index] = transfer.begin + self._read(pieces, f"frame {transfer.index}", packet)
         self._packets.release(packet)
 
-    def _read(self, buffers: Sequence[NdisBuffer], what: str, subject: Any) -> bytes:
-        """The bytes of *buffers*, all of which the NIC must have stored for one frame."""
+    def _read(self, spans: Sequence[tuple[View, int]], what: str, subject: Any) -> bytes:
+        """The bytes of *spans*, all of which the NIC must have stored for one frame."""
         report, ram = self._ndis.findings.report, self._ndis.ram
         frame = b""
         tag = 0
-        for buffer in buffers:
-            view, length = buffer.view, buffer.length
-            physical = view.block.physical + view.offset
+        for physical, length, block in [(*piece, view.block) for view, size in spans for piece in view.block.pieces(view.offset, size)]:
             tag = tag or ram.first_tag(physical, length)
             foreign = ram.first_foreign(physical, length, tag)
             if foreign is not None:
                 report(RX_BYTES, f"byte {len(frame) + foreign[0] - physical} of {what} was not stored by the NIC for this frame",
-                       subject=(subject,), block=view.block)
+                       subject=(subject,), block=block)
             piece = ram.read(physical, length)
             if ram.unwritten is not None:
                 report(RX_BYTES, f"byte {len(frame) + ram.unwritten - physical} of {what} was never stored by the NIC",
-                       subject=(subject,), block=view.block)
+                       subject=(subject,), block=block)
             frame += piece
         return frame

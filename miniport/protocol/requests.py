@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hw.processor import Random
 from miniport import rules
 from miniport.handlers import Handler
+from miniport.protocol.answers import Answers
 from miniport.protocol.exclusive import exclusive
 from miniport.status import (
     NDIS_PACKET_TYPE_ALL_MULTICAST,
@@ -40,6 +41,8 @@ _ASKED_AT_ANY_TIME = (
     (OID_802_3_CURRENT_ADDRESS, 5), (OID_GEN_SUPPORTED_LIST, 6),
 )
 """OIDs with lengths of buffers; some are too short."""
+STORM = 16
+FILTER_BACK_NS = 1_000_000
 _GROUPS = (b"\x01\x00\x5e\x00\x00\x01", b"\x01\x80\xc2\x00\x00\x00", b"\x33\x33\x00\x00\x00\x01")
 
 
@@ -50,6 +53,8 @@ class Request:
     oid: int
     length: int
     data: bytes | None = None
+    lasting: bool = True
+    """False for a set that nobody sets again."""
     status: int | None = None
     """None until it is done."""
     answer: bytes = b""
@@ -66,12 +71,15 @@ class Requests:
         self._rng = rng
         self._waiting: deque[Request] = deque()
         self._entered = False
+        self._answers = Answers(ndis)
         self.current: Request | None = None
         """What the miniport works on."""
         self.held = False
         """True while a reset goes on: NDIS passes no request down."""
         self.set_to: dict[int, bytes] = {}
         """What was set last, by OID."""
+        self._failed_sets: dict[int, bytes] = {}
+        """Sets that the miniport refused and that no later set replaced."""
 
     def query(self, oid: int, length: int) -> bytes | None:
         """Query an OID into a buffer of *length* bytes and wait; None where the miniport refuses or does not complete it."""
@@ -82,14 +90,17 @@ class Requests:
 
     def set(self, oid: int, data: bytes) -> int | None:
         """Set an OID and wait; the status, None where the miniport does not complete it."""
-        request = Request(oid, len(data), data)
+        return self.carry_out(Request(oid, len(data), data))
+
+    def carry_out(self, request: Request) -> int | None:
+        """Pass a request down and wait; the status, None where the miniport does not complete it."""
         self.submit(request)
         self._wait(request)
         return request.status
 
     def submit(self, request: Request) -> None:
         """Pass a request down as soon as the ones before it are done."""
-        if request.data is not None:
+        if request.data is not None and request.lasting:
             self.set_to[request.oid] = request.data
         self._waiting.append(request)
         self.pass_down()
@@ -99,6 +110,11 @@ class Requests:
         for oid in _ADDRESSING:
             if oid in self.set_to:
                 self.submit(Request(oid, len(self.set_to[oid]), self.set_to[oid]))
+
+    def repeat_failed_sets(self) -> None:
+        """Set once more what the miniport refused."""
+        for oid, data in list(self._failed_sets.items()):
+            self.submit(Request(oid, len(data), data))
 
     def bother(self) -> None:
         """Now and then a request at a bad moment: a query, or a change of the filter that loses nothing."""
@@ -117,6 +133,19 @@ class Requests:
             oid, length = _ASKED_AT_ANY_TIME[rng.below(len(_ASKED_AT_ANY_TIME))]
             self.submit(Request(oid, length))
 
+    def _as_asked(self, effect: str | None) -> None:
+        """What a fault does at a request."""
+        if effect == "filter-0":
+            if OID_GEN_CURRENT_PACKET_FILTER not in self.set_to:
+                assert self._ndis.injector is not None
+                self._ndis.injector.without_effect("request", "no filter has been set yet")
+                return
+            self._waiting.append(Request(OID_GEN_CURRENT_PACKET_FILTER, 4, bytes(4)))
+            self._ndis.clock.at(FILTER_BACK_NS, self.restore)
+        elif effect is not None:
+            for number in range(STORM):
+                self._waiting.append(Request(*_ASKED_AT_ANY_TIME[number % len(_ASKED_AT_ANY_TIME)]))
+
     def pass_down(self) -> None:
         """Enter the miniport with what waits, while it takes requests."""
         while self._waiting and self.current is None and not self.held and not self._entered and self._ndis.up:
@@ -134,6 +163,7 @@ class Requests:
         if status == NDIS_STATUS_PENDING:
             report(rules.OID_STATUS, f"{routine} of {request!r} with NDIS_STATUS_PENDING", subject=(request,))
         self._done(request, status, answer)
+        self._answers.judge(request, status, request.answer if request.data is None else None, 0, None)
         self._ndis.scheduler.quiet = 0
         if not self._entered:
             self._ndis.scheduler.queue_dpc(self.pass_down)
@@ -145,6 +175,8 @@ class Requests:
         function = miniport.query_information if query else miniport.set_information
         self.current = request
         self._entered = True
+        if ndis.injector is not None:
+            self._as_asked(ndis.injector.take("request"))
         try:
             answer = exclusive(ndis, handler, function, request.oid, request.length if query else request.data)
         finally:
@@ -161,12 +193,17 @@ class Requests:
                 where=where_of_function(function), subject=(request,))
             return
         self._done(request, status, answer[1] if query else b"")
+        self._answers.judge(request, status, request.answer if query else None, 0 if query else answer[1], answer[2])
 
     def _done(self, request: Request, status: int, answer: bytes) -> None:
         ndis = self._ndis
         self.current = None
         request.status = status
         request.answer = bytes(answer)
+        if request.data is not None and request.lasting:
+            self._failed_sets.pop(request.oid, None)
+            if status != NDIS_STATUS_SUCCESS:
+                self._failed_sets[request.oid] = request.data
         if request.data is None and status == NDIS_STATUS_SUCCESS and len(answer) > request.length:
             ndis.findings.report(
                 rules.OID_BUFFER, f"{oid_name(request.oid)}: {len(answer)} bytes written into a buffer of {request.length}",

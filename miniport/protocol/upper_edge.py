@@ -14,6 +14,7 @@ from miniport.packet import Owner, Packet
 from miniport.protocol.exclusive import exclusive
 from miniport.protocol.hang import HangWatch
 from miniport.protocol.packets import Packets
+from miniport.protocol.power import Power
 from miniport.protocol.receiving import Receiving
 from miniport.protocol.requests import Requests
 from miniport.status import (
@@ -54,6 +55,10 @@ _ASKED_AT_BIND = (
 
 IN_FLIGHT = 32
 """Packets that the protocol leaves with the miniport at once."""
+BURST = 40
+HALT_RUNS_NS = 1_000
+EXTRA_FRAME = b"\xff" * 6 + b"\x02\x0d\xbe\xff\xff\x02" + b"\x88\xb5" + bytes(50)
+"""What a fault sends besides, or lets arrive."""
 NO_STATUS = 0xFFFFFFFF
 """The status of a packet before `send_packets` sets one."""
 
@@ -69,14 +74,22 @@ class Protocol:
         self.requests = Requests(ndis, Random(seed ^ 0xA54FF53A))
         self.receiving = Receiving(ndis, self._packets, Random(seed ^ 0x510E527F))
         self.hang = HangWatch(ndis)
+        self.power = Power(ndis, Random(seed ^ 0x9B05688C))
+        self.paused = False
+        """True while NDIS keeps sends back: the adapter is about to stop or to sleep, or does."""
         self._offered: deque[bytes] = deque()
         self._again: deque[bytes] = deque()
         """Frames that a reset took off the card; each is sent once more."""
         self._second_try: set[int] = set()
         self._waiting: deque[Packet] = deque()
         self._blocked = False
+        self._at_once = IN_FLIGHT
+        self._in_reset: set[int] = set()
+        """Packets that were handed down while a reset ran, by number."""
         self._arrays = ndis.miniport.overrides("send_packets")
         self._array_limit = 1
+        self.at_halt: list[Callable[[], None]] = []
+        """What a fault has put off until halt runs."""
         self.sent: list[bytes] = []
         """Frames of packets that the miniport completed with success, in the order of sending."""
         self.failed: list[bytes] = []
@@ -85,6 +98,10 @@ class Protocol:
         self.received_frames = self.receiving.frames
         self.mac = b""
         self.link_up = True
+        self._after_removal: set[int] = set()
+        """Packets handed down after the miniport was told that its card is gone."""
+        self.status_incomplete = False
+        """True from a status indication until the miniport says that it is complete."""
 
     @property
     def returned(self) -> int:
@@ -96,6 +113,7 @@ class Protocol:
     def bind(self, *, promiscuous: bool) -> None:
         """Ask what a transport asks, then open the filter."""
         self.hang.start()
+        self.power.tell_source()
         for oid, length in _ASKED_AT_BIND:
             answer = self.requests.query(oid, length)
             if oid == OID_802_3_CURRENT_ADDRESS:
@@ -121,6 +139,11 @@ class Protocol:
         self._offered.extend(frames)
 
     @property
+    def refused(self) -> Packet | None:
+        """The first packet that the miniport refused and did not ask for again; None if it takes packets."""
+        return self._waiting[0] if self._blocked and self._waiting else None
+
+    @property
     def unsent(self) -> int:
         """Frames that the miniport never took."""
         return len(self._offered)
@@ -140,21 +163,45 @@ class Protocol:
             handed = True
         if handed and self._ndis.up:
             self.requests.bother()
+            self.power.bother()
 
     @property
     def can_go_on(self) -> bool:
         """True if `push` would hand something down."""
-        if not self._ndis.up or self._blocked or self.hang.resetting:
+        if not self._ndis.up or self._blocked or self.paused or self.hang.resetting:
             return False
         if self._waiting:
             return True
-        return len(self.accepted) < IN_FLIGHT and bool(self._offered or self._again)
+        return len(self.accepted) < self._at_once and bool(self._offered or self._again)
+
+    def drain(self) -> None:
+        """Keep sends back and let the machine run until the miniport has completed what it has, or nothing moves any more."""
+        self.paused = True
+        machine = self._ndis.machine
+        while True:
+            before = self.at_work
+            machine.settle()
+            if not (self.accepted or self.receiving.transfers or self.requests.current):
+                return
+            if self.at_work == before:
+                if self.hang.expect():
+                    machine.settle()
+                if self.at_work == before:
+                    return
+
+    def withdraw(self) -> None:
+        """The adapter stops: packets that the miniport refused are made anew when it starts again."""
+        while self._waiting:
+            packet = self._waiting.pop()
+            self._offered.appendleft(packet.frame)
+            self._packets.release(packet)
+        self._blocked = False
 
     def _next(self) -> list[Packet]:
         """The packets to hand down next: those that were refused first, as many as the miniport takes at once."""
         limit = 1 if self._array_limit == 1 else 1 + self._rng.below(self._array_limit)
         packets = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
-        while len(packets) < limit and not self._waiting and len(self.accepted) + len(packets) < IN_FLIGHT:
+        while len(packets) < limit and not self._waiting and len(self.accepted) + len(packets) < self._at_once:
             if self._again:
                 packet = self._packets.make(self._again.popleft())
                 self._second_try.add(packet.number)
@@ -168,6 +215,10 @@ class Protocol:
     def _hand_down(self, packets: list[Packet]) -> None:
         ndis = self._ndis
         adapter = ndis.adapter
+        if ndis.injector is not None:
+            self._as_asked(packets[0].frame, ndis.injector.take("send"))
+        if not ndis.nic.present and "pnp_event_notify" in ndis.calls:
+            self._after_removal.update(packet.number for packet in packets)
         for packet in packets:
             packet.owner = Owner.MINIPORT
             adapter.outstanding_sends[packet.number] = self.accepted[packet.number] = packet
@@ -177,6 +228,49 @@ class Protocol:
             self._send_array(packets)
         else:
             self._send(packets[0])
+
+    def _as_asked(self, frame: bytes, effect: str | None) -> None:
+        """What a fault does at a packet that is handed down."""
+        if effect == "concurrent":
+            self._push_beside("send")
+        elif effect is not None:
+            self._offered.extendleft([frame] * BURST)
+            self._at_once = max(IN_FLIGHT, len(self.accepted) + BURST + 1)
+
+    def _push_beside(self, point: str) -> None:
+        """Hand one packet more down as soon as another processor may, whatever this one does."""
+        ndis = self._ndis
+        scheduler, injector = ndis.scheduler, ndis.injector
+        other = next((processor for processor in scheduler.processors if processor is not scheduler.current), None)
+        if injector is not None and (ndis.adapter.serialized or other is None):
+            injector.without_effect(point, "NDIS calls a serialized miniport one handler at a time" if ndis.adapter.serialized else
+                                    "the machine has one processor")
+            return
+        if not self._offered:
+            self._offered.append(EXTRA_FRAME)
+        scheduler.queue_dpc(self._push_one, other)
+
+    def send_beside_reset(self) -> None:
+        """A packet for a miniport that is being reset, as far as NDIS hands it down."""
+        self._push_beside("reset")
+
+    def _push_one(self) -> None:
+        if self._ndis.up and (self._offered or self._waiting):
+            packets = self._next()
+            if self.hang.resetting:
+                self._in_reset.update(packet.number for packet in packets)
+            self._hand_down(packets)
+
+    def halting(self) -> None:
+        """The adapter is about to be halted: what a fault does at this moment."""
+        ndis = self._ndis
+        for action in self.at_halt:
+            ndis.clock.at(HALT_RUNS_NS, action)
+        effect = ndis.injector.take("halt") if ndis.injector is not None else None
+        if effect == "receive":
+            ndis.nic.receive_frame(EXTRA_FRAME)
+        elif effect is not None:
+            self._hand_down([self._packets.make(EXTRA_FRAME)])
 
     def _send(self, packet: Packet) -> None:
         """MiniportSend; its result is the status."""
@@ -215,9 +309,9 @@ class Protocol:
                     self.send_completed(packet, NDIS_STATUS_RESOURCES)
             return
         for number, packet in enumerate(packets):
-            status = packet.status
             if packet.number not in self.accepted:
                 continue  # completed with NdisMSendComplete in between
+            status = packet.status
             if status == NDIS_STATUS_RESOURCES:
                 later = [p for p in packets[number:] if p.number in self.accepted]
                 if len(later) < len(packets) - number:
@@ -253,6 +347,10 @@ class Protocol:
 
     def send_completed(self, packet: Packet, status: int) -> None:
         """The miniport is done with a packet."""
+        if status == NDIS_STATUS_SUCCESS and packet.number in self._after_removal:
+            self._ndis.findings.report(
+                rules.SURPRISE_NOTE, f"{packet!r} was handed down after pnp_event_notify told of the removal, and ends with success",
+                where=where_of_function(self._ndis.miniport.pnp_event_notify), subject=(packet,))
         self.accepted.pop(packet.number, None)
         self._ndis.adapter.outstanding_sends.pop(packet.number, None)
         self._packets.release(packet)
@@ -272,10 +370,13 @@ class Protocol:
         """A reset is complete: NDIS takes back what a serialized miniport had; a deserialized one has completed all itself."""
         ndis = self._ndis
         self._blocked = False
+        in_reset, self._in_reset = self._in_reset, set()
         for packet in list(self.accepted.values()):
+            if packet.number in in_reset:
+                continue
             if not ndis.adapter.serialized:
                 ndis.findings.report(
-                    rules.SEND_ONCE, f"the reset is complete, and {packet!r}, handed down before it, never was",
+                    rules.RESET_PENDING_WORK, f"the reset is complete, and {packet!r}, handed down before it, never was",
                     where=where_of_function(ndis.miniport.reset), subject=(packet,))
             self.send_completed(packet, NDIS_STATUS_REQUEST_ABORTED)
 
