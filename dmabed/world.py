@@ -3,40 +3,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from allocator.memory_manager import MemoryManager
 from allocator.nodes import nodes_of
-from dmabed import judge
+from dmabed import after_fault, driver_life, judge, lives, policy
 from dmabed.coverage import LineTrace
+from dmabed.lives import FOREIGN
 from dmabed.pool import lend
 from dmabed.spec import WorldSpec
+from dmabed.sudden import striker
 from hw.capture import CaptureWriter, read_frames
 from hw.frames import test_frames
 from hw.limits import DmaLimits
 from hw.machine import Machine
 from hw.nic import Nic
-from hw.processor import HIGH_LEVEL, PASSIVE_LEVEL
 from hw.wire import loopback
 from miniport.adapter import Adapter
-from miniport.handlers import Handler
 from miniport.miniport import Miniport
 from miniport.ndis import Ndis, WorldEnds
-from miniport.protocol import Protocol, exchange
-from miniport.status import NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK, NDIS_STATUS_SUCCESS
+from miniport.protocol import Protocol
 from miniport.versions import check_versions, ndis_of, parse_ndis
 from verifier.address_book import Block
 from verifier.errors import UsageError
 from verifier.events import Kind
 from verifier.findings import StopWorld
 
-FOREIGN = b"\x02\x0d\xbe\xff\xff\x01"
-"""The unicast address to which frames go: nobody's on this wire."""
-AFTER_LIFE_NS = 5_000_000
-"""How long a card is watched after the miniport is gone."""
-LATE_FRAME = b"\xff" * 6 + FOREIGN + b"\x88\xb5" + bytes(46)
+_WITHOUT_UNLOAD = ("power-off", "bug-check")
+"""Lives in which the system goes down with the driver in it."""
 
 
 @dataclass(slots=True)
@@ -45,6 +43,7 @@ class Seat:
 
     ndis: Ndis
     nic: Nic
+    spec: WorldSpec
     frames: list[bytes] = field(default_factory=list)
     """What its protocol sends."""
     status: int | None = None
@@ -52,6 +51,9 @@ class Seat:
     sent: int = 0
     received: int = 0
     lost: int = 0
+    probes_lost: int = 0
+    """Frames sent after a fault that did not come back."""
+    destination: bytes = FOREIGN
 
     @property
     def machine(self) -> Machine:
@@ -75,6 +77,8 @@ class World:
     capture: CaptureWriter | None = None
     lines: LineTrace | None = None
     not_fired: list[str] = field(default_factory=list)
+    allowed: list[policy.Allowed] = field(default_factory=list)
+    """Findings that the user takes out of the verdict (`dmabed.policy`)."""
 
     @property
     def ndis(self) -> Ndis:
@@ -123,16 +127,37 @@ class World:
 
 
 def run_world(spec: WorldSpec, miniport_class: type[Miniport], base: Path, *, capture: bool = False, trace_lines: bool = False,
-              frames: list[bytes] | None = None) -> World:
-    """Live one life. *base* is the folder of the miniport's source; *frames* overrides what the spec says to send.
+              frames: list[bytes] | None = None, record: bool = False) -> World:
+    """Live one life. *base* is the folder of the miniport's source; *frames* overrides what the spec says to send. With *record*
+    the injector counts the fault points although no fault is armed.
     `UsageError` for what cannot be run; anything that the miniport does wrong is a finding in the result."""
+    with opened(spec, miniport_class, base, capture=capture, frames=frames, record=record) as world:
+        trace = LineTrace() if trace_lines else None
+        world.lines = trace
+        try:
+            if trace is not None:
+                trace.start()
+            lived(world, lambda: _live(world))
+        finally:
+            if trace is not None:
+                trace.stop()
+        return world
+
+
+@contextmanager
+def opened(spec: WorldSpec, miniport_class: type[Miniport], base: Path, *, capture: bool = False, frames: list[bytes] | None = None,
+           record: bool = False) -> Iterator[World]:
+    """A machine with its cards and a protocol bound to each, in which nothing has happened yet; at the end it is judged whether each
+    fault fired, and what the user allows is taken out. The arguments are those of `run_world`."""
     limits = spec.dma_limits()
+    spec.check_life()
     version = registered_version(spec, miniport_class)
     nodes = nodes_of(spec.ranges(), spec.nodes) if spec.nodes != 1 else ()
     with lend(spec.ranges(), spec.aged) as (backing, tree, rams):
         machine = Machine(
             spec.ranges(), backing, processors=spec.processors, seed=spec.seed, bus_offset=spec.bus_offset,
-            faults=spec.parsed_faults(), checks=not spec.silicon, stop=spec.stop)
+            faults=spec.parsed_faults(), recording=record, checks=not spec.silicon, stop=spec.stop,
+            iommu=spec.iommu, incoherent=spec.incoherent, messages=spec.msi)
         rams.append(machine.ram)
         memory = MemoryManager(machine, tree, spec.placed(), nodes=nodes)
         miniport = _construct(miniport_class)
@@ -140,23 +165,28 @@ def run_world(spec: WorldSpec, miniport_class: type[Miniport], base: Path, *, ca
         seats = [_seat(spec, machine, memory, miniport, limits, version, frames, writer) for _ in range(spec.adapters)]
         miniport._findings = machine.findings
         world = World(spec, version, base, machine, seats, capture=writer)
-        trace = LineTrace() if trace_lines else None
-        world.lines = trace
-        try:
-            if trace is not None:
-                trace.start()
-            _live(world)
-        except StopWorld:
-            world.outcome = "ran"
-        except WorldEnds as end:
-            world.outcome = end.outcome
-        finally:
-            if trace is not None:
-                trace.stop()
+        if machine.injector is not None:
+            machine.scheduler.on_life = striker(world, lives.ENDS)
+        if spec.stop:
+            machine.findings.stops_at = policy.stops_at(spec)
+        yield world
         if machine.injector is not None:
             world.not_fired = [str(fault) for fault in machine.injector.not_fired()]
+        policy.apply(world)
         machine.ram.tag = 0
-        return world
+
+
+def lived(world: World, part: Callable[[], None]) -> bool:
+    """Live *part* of the life of *world*; False if the world ended in it: a handler crashed or hung, or a finding stopped it."""
+    try:
+        part()
+    except StopWorld:
+        world.outcome = "ran"
+        return False
+    except WorldEnds as end:
+        world.outcome = end.outcome
+        return False
+    return True
 
 
 def registered_version(spec: WorldSpec, miniport_class: type[Miniport]) -> tuple[int, int]:
@@ -206,92 +236,49 @@ def _seat(spec: WorldSpec, machine: Machine, memory: MemoryManager, miniport: Mi
     nic.wire.far_end = loopback
     if writer is not None:
         nic.wire.tap = _tap(writer)
-    return Seat(ndis, nic, frames if frames is not None else _frames(spec, nic))
+    return Seat(ndis, nic, spec, frames if frames is not None else _frames(spec, nic))
 
 
 def _live(world: World) -> None:
     """All adapters of one driver live at once: what one does, the others see only through the machine."""
     machine = world.machine
-    for seat in world.seats:
-        seat.status = seat.ndis.call(Handler.INITIALIZE, seat.ndis.miniport.initialize, irql=PASSIVE_LEVEL)
-        if seat.status != NDIS_STATUS_SUCCESS:
-            seat.refused = True
-            judge.refused(seat)
-        else:
-            judge.initialized(seat)
-    world.blocks = [(block, block.live) for block in machine.book.made]
+    if not begin(world):
+        return
     running = [seat for seat in world.seats if not seat.refused]
-    for seat in running:
-        seat.ndis.up = True
-        machine.scheduler.attention = True
-        seat.ndis.protocol.bind(promiscuous=True)
-    for seat in running:
-        seat.ndis.protocol.offer(seat.frames)
-    exchange([seat.ndis.protocol for seat in running], machine)
-    machine.settle()
+    lives.traffic(world, running)
+    running = [seat for seat in running if not seat.refused]
     for seat in running:
         judge.traffic(seat)
-    machine.events.append((machine.clock.now, Kind.LIFE, 0, world.spec.life))
-    if world.spec.life == "bug-check" and running:
+    if running and machine.injector is not None and machine.injector.fired:
+        after_fault.probe(running)
+    end(world, running, world.spec.life)
+
+
+def begin(world: World) -> bool:
+    """Load the driver, initialize its adapters, and let a protocol bind to each that is there then. False if there is no driver."""
+    if not driver_life.load(world):
+        return False
+    for seat in world.seats:
+        lives.initialize(seat)
+    world.blocks = [(block, block.live) for block in world.machine.book.made]
+    for seat in world.seats:
+        if not seat.refused:
+            lives.up(seat)
+            seat.ndis.protocol.bind(promiscuous=True)
+    return True
+
+
+def end(world: World, running: list[Seat], life: str) -> None:
+    """End the life of the adapters that are *running* as *life* says, and watch the cards."""
+    machine = world.machine
+    machine.events.append((machine.clock.now, Kind.LIFE, 0, life))
+    if life == "bug-check" and running:
         machine.scheduler.frozen = True
     for seat in running:
-        _LIVES[world.spec.life](seat)
+        gone = lives.ENDS[life] is lives.halt and not seat.nic.present
+        lives.ENDS["surprise" if gone else life](seat)
     for seat in world.seats:
-        if seat.refused or world.spec.life == "halt":
-            _watch_card(seat)
-
-
-def _halt(seat: Seat) -> None:
-    ndis = seat.ndis
-    judge.receives_back(seat)
-    ndis.up = False
-    ndis.call(Handler.HALT, ndis.miniport.halt, irql=PASSIVE_LEVEL)
-    judge.halted(seat)
-
-
-def _surprise(seat: Seat) -> None:
-    ndis = seat.ndis
-    seat.nic.remove()
-    seat.machine.settle()
-    if ndis.ndis_version >= (5, 1) and ndis.adapter.attributes & NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK:
-        ndis.call(Handler.PNP_EVENT_NOTIFY, ndis.miniport.pnp_event_notify, "surprise-removed", irql=PASSIVE_LEVEL)
-    ndis.protocol.offer([LATE_FRAME])
-    exchange([ndis.protocol], seat.machine)
-    _halt(seat)
-
-
-def _power_off(seat: Seat) -> None:
-    _shut_down(seat, PASSIVE_LEVEL)
-
-
-def _bug_check(seat: Seat) -> None:
-    _shut_down(seat, HIGH_LEVEL)
-
-
-def _shut_down(seat: Seat, irql: int) -> None:
-    """Call the shutdown handler, if there is one; afterwards the card must do no cycle and pull no line."""
-    ndis, nic, machine = seat.ndis, seat.nic, seat.machine
-    adapter = ndis.adapter
-    if ndis.ndis_version >= (5, 1):
-        ndis.call(Handler.SHUTDOWN, ndis.miniport.shutdown, irql=irql)
-    elif adapter.shutdown_handler is not None:
-        handler, context = adapter.shutdown_handler, adapter.shutdown_context
-        ndis.call(Handler.SHUTDOWN, lambda _: handler(context), irql=irql)
-    ndis.up = False
-    nic.dma.shut_down = True
-    # A frame was on its way while the system went down.
-    nic.receive_frame(LATE_FRAME)
-    machine.scheduler.frozen = True
-    machine.clock.advance(AFTER_LIFE_NS)
-    machine.scheduler.frozen = irql == HIGH_LEVEL
-    judge.shut_down(seat)
-
-
-def _watch_card(seat: Seat) -> None:
-    """After halt the system goes on: frames still arrive, and a card that runs still writes."""
-    seat.nic.wire.tap = None  # this frame is the bed's: the capture holds those of the life
-    seat.nic.wire.deliver(LATE_FRAME)
-    seat.machine.settle(seat.machine.clock.now + AFTER_LIFE_NS)
-
-
-_LIVES = {"halt": _halt, "power-off": _power_off, "bug-check": _bug_check, "surprise": _surprise}
+        if seat.refused or lives.ENDS[life] is lives.halt:
+            lives.watch_card(seat)
+    if not running or life not in _WITHOUT_UNLOAD:
+        driver_life.unload(world)

@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from hw.clock import Clock
-from hw.inject import Injector
+from hw.inject import Fault, Injector
 from hw.processor import Scheduler
 from hw.register import Slot
 from verifier.events import EventRecord, Kind
@@ -28,9 +28,18 @@ POSTED_NS = 1_000
 
 _READ, _WRITE = int(Kind.REGISTER_READ), int(Kind.REGISTER_WRITE)
 
-FAULT_ALL_ONES = "all-ones"
-FAULT_LOST = "lost"
 FAULT_REMOVE = "remove"
+
+
+class SlowBits:
+    """Bits of one register that stay set although the card has cleared them: for *left* more reads, None for ever."""
+
+    __slots__ = ("bits", "fault", "left")
+
+    def __init__(self, bits: int, left: int | None, fault: Fault | None) -> None:
+        self.bits = bits
+        self.left = left
+        self.fault = fault
 
 
 class DataOnTheirWay(Protocol):
@@ -45,6 +54,8 @@ class BusDevice(Protocol):
 
     name: str
     present: bool
+    answers: tuple[bool, bool]
+    """Whether the device decodes memory accesses, and whether accesses to ports."""
     armed_by: Where | None
     values: list[int]
 
@@ -71,11 +82,14 @@ class BusDevice(Protocol):
     def remove(self) -> None:
         """The device is pulled out: no DMA, no interrupt, reads give all ones."""
 
+    def slow_bits_of(self, register: str) -> int:
+        """Bits of a register that the device may clear late."""
+
 
 class Bus:
     """One bus segment with its posted-write queue. All register accesses of processors pass here."""
 
-    __slots__ = ("_clock", "_record", "_scheduler", "_where", "injector", "logical_offset", "posted", "ram")
+    __slots__ = ("_clock", "_last", "_record", "_scheduler", "_slow", "_where", "injector", "logical_offset", "posted", "ram")
 
     def __init__(self, clock: Clock, events: EventRecord, scheduler: Scheduler, where: WhereCell, ram: Ram,
                  logical_offset: int = 0, injector: Injector | None = None) -> None:
@@ -88,6 +102,9 @@ class Bus:
         """Logical address minus physical address, the same for the whole RAM."""
         self.injector = injector
         self.posted: deque[tuple[BusDevice, Slot, int, Where | None]] = deque()
+        self._last: dict[tuple[str, str], int] = {}
+        """What each register showed last, by device and register, in worlds with an injector."""
+        self._slow: dict[tuple[str, str], SlowBits] = {}
 
     def read(self, device: BusDevice, bar: int, offset: int, size: int, port: bool = False) -> int:
         """A processor reads *size* bytes of a register; all ones where nothing answers."""
@@ -100,8 +117,8 @@ class Bus:
         if self.posted:
             self.drain()
         slot = device.slots.get(offset)
-        if slot is None or slot.width != size or self.injector is not None or not device.present:
-            slot, value = self._odd_read(device, bar, offset, size)
+        if slot is None or slot.width != size or self.injector is not None or not device.answers[port]:
+            slot, value = self._odd_read(device, bar, offset, size, port)
         else:
             if device.dma.in_flight:
                 device.flush()
@@ -123,8 +140,8 @@ class Bus:
             clock.now = end
         slot = device.slots.get(offset)
         scheduler = self._scheduler
-        if slot is None or slot.width != size or value & slot.reserved or self.injector is not None:
-            slot, lost = self._odd_write(device, bar, offset, size, value)
+        if slot is None or slot.width != size or value & slot.reserved or self.injector is not None or not device.answers[port]:
+            slot, lost = self._odd_write(device, bar, offset, size, value, port)
         else:
             lost = False
         self._record((clock.now, _WRITE, scheduler.current.number, device.name, slot.name if slot is not None else offset,
@@ -139,32 +156,91 @@ class Bus:
         if scheduler.attention:
             scheduler.point()
 
-    def _odd_read(self, device: BusDevice, bar: int, offset: int, size: int) -> tuple[Slot | None, int]:
-        """A read that meets no plain register, a fault, or a card that is gone."""
+    def _odd_read(self, device: BusDevice, bar: int, offset: int, size: int, port: bool) -> tuple[Slot | None, int]:
+        """A read that meets no plain register, a fault, or a card that is gone or does not decode."""
         all_ones = (1 << size * 8) - 1
         slot = device.decode(bar, offset, size, None)
         if slot is None:
             return None, all_ones
-        if self.injector is not None:
-            effect = self.injector.take(f"register-read:{slot.name}")
-            if effect == FAULT_REMOVE:
-                device.remove()
-            elif effect is not None:
-                return slot, all_ones if effect in (FAULT_ALL_ONES, "fail") else int(effect, 0) & all_ones
-        if not device.present:
+        injector = self.injector
+        if injector is None:
+            if not device.answers[port]:
+                return slot, all_ones
+            device.flush()
+            return slot, device.read_register(slot)
+        self._access(injector, device)
+        name = f"register-read:{slot.name}"
+        effect = injector.take(name)
+        slow = effect is not None and (effect == "never" or effect.startswith("slow-"))
+        if effect is not None and not device.present:
+            injector.without_effect(name, "the card is gone")
+        elif effect == FAULT_REMOVE:
+            device.remove()
+        elif effect is not None and not slow:  # the read never reaches the card
+            return slot, int(effect, 0) & all_ones if effect.startswith("0x") else all_ones
+        if not device.answers[port]:
             return slot, all_ones
         device.flush()
-        return slot, device.read_register(slot)
+        value = device.read_register(slot)
+        if slow and effect is not None:
+            self._slow_from(device, slot, effect, value)
+        return slot, self._seen(device.name, slot.name, value)
 
-    def _odd_write(self, device: BusDevice, bar: int, offset: int, size: int, value: int) -> tuple[Slot | None, bool]:
-        """A write that meets no plain register, reserved bits, or a fault; True if it gets lost."""
-        slot = device.decode(bar, offset, size, value)
-        effect = None
-        if self.injector is not None and slot is not None:
-            effect = self.injector.take(f"register-write:{slot.name}")
-            if effect == FAULT_REMOVE:
+    def _access(self, injector: Injector, device: BusDevice) -> None:
+        """One register access of any kind: the card may be pulled out at it."""
+        if injector.take("register-access") is not None:
+            if device.present:
                 device.remove()
-        return slot, effect is not None
+            else:
+                injector.without_effect("register-access", "the card is gone")
+
+    def _slow_from(self, device: BusDevice, slot: Slot, effect: str, value: int) -> None:
+        """From this read on the bits that were set before, or are now, stay set for a while."""
+        name = slot.name
+        bits = device.slow_bits_of(name) & (self._last.get((device.name, name), 0) | value)
+        assert self.injector is not None
+        fault = self.injector.without_effect(f"register-read:{name}", "no bit that was set fell afterwards")
+        self._slow[device.name, name] = SlowBits(bits, int(effect[5:]) if effect != "never" else None, fault)
+
+    def _seen(self, device: str, register: str, value: int) -> int:
+        """What a read shows: *value*, and the bits that are slow."""
+        slow = self._slow.get((device, register))
+        if slow is not None:
+            if slow.left is None or slow.left > 0:
+                if slow.bits & ~value and self.injector is not None:
+                    self.injector.had_effect(slow.fault)
+                value |= slow.bits
+                if slow.left is not None:
+                    slow.left -= 1
+            else:
+                del self._slow[device, register]
+        self._last[device, register] = value
+        return value
+
+    def _odd_write(self, device: BusDevice, bar: int, offset: int, size: int, value: int, port: bool) -> tuple[Slot | None, bool]:
+        """A write that meets no plain register, reserved bits, a fault, or a card that does not decode; True if it gets lost."""
+        slot = device.decode(bar, offset, size, value)
+        injector = self.injector
+        if injector is None or slot is None:
+            return slot, not device.answers[port]
+        self._access(injector, device)
+        name = f"register-write:{slot.name}"
+        effect = injector.take(name)
+        if effect is None:
+            return slot, not device.answers[port]
+        if not device.present:
+            injector.without_effect(name, "the card is gone")
+        elif effect == FAULT_REMOVE:
+            device.remove()
+        elif effect != "torn":
+            return slot, True
+        elif not (value ^ device.values[slot.index]) >> 16:
+            injector.without_effect(name, "the upper half of the register does not change")
+        else:
+            kept = device.values[slot.index] & slot.writable & 0xFFFF0000
+            self.posted.append((device, slot, value & 0xFFFF | kept, self._where.capture() if slot.arms else None))
+            self.drain()
+        return slot, False
 
     def drain(self) -> None:
         """All posted writes reach their devices, in order."""

@@ -48,6 +48,7 @@ class DmaControllerPorts:
 
     name = "dma controllers"
     present = True
+    answers = (False, True)
 
     def __init__(self, pair: I8237) -> None:
         self.pair = pair
@@ -77,6 +78,10 @@ class DmaControllerPorts:
     def write_register(self, slot: Slot, value: int) -> None:
         """Write a port."""
         self.pair.write_port(slot.offset, value)
+
+    def slow_bits_of(self, register: str) -> int:
+        """None."""
+        return 0
 
     def flush(self) -> None:
         """An ISA bus has no write buffer."""

@@ -12,6 +12,8 @@ VIDEO_HOLE = Span(640 * KIB, 384 * KIB)
 DEVICE_HOLE = Span(3 * GIB, 1 * GIB)
 MMIO_BASE = 0xFEB0_0000
 PORT_BASE = 0xC000
+OTHER_MMIO_BASE, OTHER_PORT_BASE = 0xFD00_0000, 0xD000
+"""Where cards go when their resources are rebalanced."""
 ISA_PORT_BASE = 0x300
 """Where ISA cards have their ports; the bus decodes ten address lines."""
 SMALLEST = 2 * MIB

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hw.clock import NEVER, Clock
+from hw.inject import Fault, Injector
 from verifier.events import EventRecord, Kind
 
 _INTERRUPT = int(Kind.INTERRUPT)
@@ -37,6 +38,9 @@ QUIET_PERIODS = 8
 
 MOST_PERIODS = 512
 """How many it lets run in all while nothing else is due."""
+
+LIFE_EVENTS = ("power-off", "bug-check")
+_ANOTHER = "another device"
 
 MOST_WORK = 64
 """How many work items run in a row; one that schedules itself again and again would never let go."""
@@ -99,7 +103,8 @@ class Random:
 class Scheduler:
     """The processors and what waits for them."""
 
-    __slots__ = ("_clock", "_events", "_rng", "attention", "current", "frozen", "lines", "locks", "processors", "quiet", "work")
+    __slots__ = ("_clock", "_events", "_forced", "_injector", "_rng", "attention", "current", "frozen", "lines", "locks", "on_life",
+                 "processors", "quiet", "timers", "work")
 
     def __init__(self, count: int, clock: Clock, events: EventRecord, rng: Random) -> None:
         self.processors = tuple(Processor(number) for number in range(count))
@@ -116,9 +121,23 @@ class Scheduler:
         self.quiet = 0
         """Background entries of the clock that ran since `settle` last saw anything else happen. Whoever sees progress that
         the clock does not see sets it to 0."""
+        self.timers: dict[object, Callable[[], None]] = {}
+        """What makes each timer that is queued expire at once."""
+        self.on_life: Callable[[str, bool], bool] | None = None
+        """Called with ``power-off`` or ``bug-check`` where a fault asks for it: with True it says whether that can be at this moment,
+        with False it brings it about."""
         self._clock = clock
         self._events = events
         self._rng = rng
+        self._injector: Injector | None = None
+        self._forced: list[tuple[str, Fault | None]] = []
+        """Effects of faults that are due at the first switching point where they can be."""
+
+    def inject(self, injector: Injector | None) -> None:
+        """With an injector every switching point is visited, and counted as a fault point while an interrupt is connected."""
+        self._injector = injector
+        if injector is not None:
+            self.attention = True
 
     def line(self, vector: int, irql: int) -> Line:
         """The line with *vector*, made on first use."""
@@ -142,10 +161,10 @@ class Scheduler:
             line.asserting.discard(device)
             self._events.append((self._clock.now, _INTERRUPT, self.current.number, device, False))
 
-    def queue_dpc(self, call: Callable[[], None]) -> None:
-        """Queue a deferred call on the current processor; one that waits on any processor is not queued twice."""
+    def queue_dpc(self, call: Callable[[], None], processor: Processor | None = None) -> None:
+        """Queue a deferred call on a processor, the current one by default; one that waits on any processor is not queued twice."""
         if not self.dpc_pending(call):
-            self.current.dpcs.append(call)
+            (processor or self.current).dpcs.append(call)
         self.attention = True
 
     def dpc_pending(self, call: Callable[[], None]) -> bool:
@@ -181,6 +200,8 @@ class Scheduler:
         if self.frozen:
             self.attention = False
             return
+        if self._injector is not None:
+            self._fault_point(self._injector)
         waiting = False
         for line in self.lines.values():
             if line.asserting and line.services and not line.busy:
@@ -195,7 +216,53 @@ class Scheduler:
                     waiting = True
         if now and self.work and self.current.irql == PASSIVE_LEVEL:
             self._run_work()
-        self.attention = waiting or self._left()
+        self.attention = waiting or self._injector is not None or self._left()
+
+    def serve_once(self, line: Line) -> None:
+        """Call the services of *line* on the current processor, whether or not anybody pulls it: as when another device does."""
+        self._service(line, self.current, forced=True)
+
+    def foreign_interrupt(self, line: Line) -> None:
+        """Another device pulls *line*, until its own service routine, which comes last, has been asked."""
+        def serve() -> bool:
+            self.deassert_line(line, _ANOTHER)
+            line.services.remove(serve)
+            return True
+
+        line.services.append(serve)
+        self.assert_line(line, _ANOTHER)
+
+    def _fault_point(self, injector: Injector) -> None:
+        """Count this switching point, and bring about what faults ask for here or asked for earlier in vain."""
+        if any(line.services for line in self.lines.values()):
+            effect = injector.take("preempt")
+            if effect is not None:
+                self._forced.append((effect, injector.without_effect("preempt", "nothing of the kind was possible afterwards")))
+        if self.timers and injector.take("timer") is not None:
+            next(iter(self.timers.values()))()
+        for entry in tuple(self._forced):
+            effect, fault = entry
+            if entry in self._forced and self._possible(effect):
+                self._forced.remove(entry)
+                injector.had_effect(fault)
+                self._force(effect)
+
+    def _possible(self, effect: str) -> bool:
+        if effect in LIFE_EVENTS:
+            return self.on_life is not None and self.on_life(effect, True)
+        return any(line.services and not line.busy and any(p.irql < line.irql for p in self.processors) for line in self.lines.values())
+
+    def _force(self, effect: str) -> None:
+        if effect in LIFE_EVENTS:
+            assert self.on_life is not None
+            self.on_life(effect, False)
+            return
+        for line in self.lines.values():
+            if line.services and not line.busy:
+                willing = [p for p in self.processors if p.irql < line.irql]
+                if willing:
+                    self._service(line, next((p for p in willing if p is not self.current), willing[0]), forced=True)
+                    return
 
     def _left(self) -> bool:
         """True if something waits that came while other things were delivered."""
@@ -242,15 +309,17 @@ class Scheduler:
         processor = own if own in willing and (len(willing) == 1 or rng.below(4)) else willing[rng.below(len(willing))]
         self._service(line, processor)
 
-    def _service(self, line: Line, processor: Processor) -> None:
+    def _service(self, line: Line, processor: Processor, forced: bool = False) -> None:
+        """Call the services of a line while it is asserted; if *forced* once in any case, as when another device pulls it."""
         before, irql = self.current, processor.irql
         self.current = processor
         processor.irql = line.irql
         line.busy = True
         calls = 0
         try:
-            while line.asserting and line.services:
+            while (line.asserting or forced) and line.services:
                 calls += 1
+                forced = False
                 if calls > STORM_LIMIT:
                     if line.on_storm is not None:
                         line.on_storm(line)

@@ -19,6 +19,10 @@ BIT_NS = 10
 """Nanoseconds a bit at 100 Mbit/s."""
 OVERHEAD_BYTES = 8 + 4 + 12
 """Preamble, frame check sequence and gap between frames (IEEE 802.3)."""
+RUNT_BYTES = 40
+OVERLONG_BYTES = 1600
+BURST_FRAMES = 32
+LINK_DOWN_NS = 5_000_000
 MINIMUM_FRAME = 60
 MAXIMUM_FRAME = 1514
 
@@ -38,11 +42,20 @@ class Station(Protocol):
     def link_changed(self, up: bool) -> None:
         """The link came up or went down."""
 
+    def receive_bad_frame(self, frame: bytes, why: str) -> None:
+        """A frame arrives that is broken."""
+
+    def receive_spoiled(self, frame: bytes, effect: str) -> None:
+        """A good frame arrives, and the NIC does something wrong with it."""
+
+    def fault(self, point: str) -> str:
+        """The effect that is due at a fault point of the NIC."""
+
 
 class Wire:
     """One link between a NIC and its far end."""
 
-    __slots__ = ("_busy_until", "_clock", "_events", "arrived", "far_end", "in_flight", "sent", "station", "tap", "up")
+    __slots__ = ("_busy_until", "_clock", "_events", "arrived", "far_end", "faulty", "in_flight", "sent", "station", "tap", "up")
 
     def __init__(self, clock: Clock, events: EventRecord, far_end: FarEnd | None = None, tap: Tap | None = None) -> None:
         self._clock = clock
@@ -51,6 +64,8 @@ class Wire:
         self.far_end = far_end
         self.tap = tap
         self.station: Station | None = None
+        self.faulty = False
+        """True in worlds where frames are fault points."""
         self.up = True
         self.sent: list[bytes] = []
         """Frames that the NIC put on the wire, in order."""
@@ -94,11 +109,50 @@ class Wire:
         self.in_flight -= 1
         if self.station is None or not self.up:
             return
+        if self.faulty:
+            self._arrive_faulty(frame, self.station, self.station.fault("frame-in"))
+            return
+        self._brought(frame, self.station)
+
+    def _brought(self, frame: bytes, station: Station, effect: str = "") -> None:
         self.arrived += 1
         self._events.append((self._clock.now, _FRAME_IN, 0, self._name(), len(frame)))
         if self.tap is not None:
             self.tap(self._clock.now, frame, True, ())
-        self.station.receive_frame(frame)
+        if effect:
+            station.receive_spoiled(frame, effect)
+        else:
+            station.receive_frame(frame)
+
+    def disturb(self, effect: str) -> None:
+        """The cable is pulled for a while (``link-down``), or for a moment (``link-flap``)."""
+        if self.up:
+            self.set_link(False)
+            if effect == "link-down":
+                self._clock.at(LINK_DOWN_NS, lambda: self.set_link(True))
+            else:
+                self.set_link(True)
+
+    def _arrive_faulty(self, frame: bytes, station: Station, effect: str) -> None:
+        """A frame arrives in a world with an injector."""
+        if effect in ("bad-crc", "runt", "overlong"):
+            broken = frame[:RUNT_BYTES] if effect == "runt" else frame.ljust(OVERLONG_BYTES, b"\xee") if effect == "overlong" else frame
+            self._events.append((self._clock.now, _FRAME_IN, 0, self._name(), len(broken)))
+            station.receive_bad_frame(broken, effect)
+            return
+        if effect == "lost":
+            self._events.append((self._clock.now, Kind.FRAME_DROPPED, 0, self._name(), len(frame), "lost on the wire"))
+            return
+        if effect in ("link-down", "link-flap"):
+            self.disturb(effect)
+            if not self.up:
+                return
+            effect = ""
+        elif effect == "burst":
+            for _ in range(BURST_FRAMES - 1):
+                self._brought(frame, station)
+            effect = ""
+        self._brought(frame, station, effect)
 
     def _name(self) -> str:
         return self.station.name if self.station is not None else "wire"

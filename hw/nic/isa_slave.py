@@ -8,14 +8,15 @@ frame to be sent and `FIFO_FRAMES` received ones in memory of its own. Its inter
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from hw.clock import US, Entry
 from hw.i8237_channel import BYTE_LIMITS, WORD_LIMITS, Moved
+from hw.inject import Effect
 from hw.isa import edge_line
 from hw.limits import DmaLimits
-from hw.nic.base import LivePointer, Nic
+from hw.nic.base import WIRE_FAULTS, LivePointer, Nic
 from hw.nic.isa_slave_registers import CAUSE, CTRL, FILTER, JUMPERS, STATUS, Command, Registers
 from hw.pci import Bar
 from hw.register import Slot
@@ -50,6 +51,7 @@ class IsaSlaveNic(Nic):
     default_limits: ClassVar[DmaLimits] = BYTE_LIMITS
     channels: ClassVar[tuple[int, ...]] = (1, 3, 0, 2)
     """Jumpers of the first card, the second and so on."""
+    faults: ClassVar[Mapping[str, tuple[Effect, ...]]] = {**Nic.faults, "frame-out": WIRE_FAULTS}
     irqs: ClassVar[tuple[int, ...]] = (10, 5, 15, 9)
 
     def __init__(self, machine: Machine, limits: DmaLimits, adapter: int, mac: bytes) -> None:
@@ -96,10 +98,14 @@ class IsaSlaveNic(Nic):
     def on_write_CTRL(self, old: int, new: int) -> None:
         """A reset ends the transfer, forgets all frames and takes the line down."""
         if new & CTRL.RESET.mask:
-            self._stop()
-            self.fifo.clear()
-            self.reset_registers()
+            self.power_on_reset()
             self.set_interrupt(False)
+
+    def power_on_reset(self) -> None:
+        """No transfer, no frames, registers as after power-up."""
+        self._stop()
+        self.fifo.clear()
+        self.reset_registers()
 
     def on_write_CAUSE(self, old: int, new: int) -> None:
         """Causes were acknowledged: the line falls when none is left."""
@@ -153,7 +159,7 @@ class IsaSlaveNic(Nic):
 
     def receive_frame(self, frame: bytes) -> None:
         """A frame arrives: filter it and keep it."""
-        if not self.values[_CTRL] & CTRL.RX_ENABLE.mask or not self.present:
+        if not self.values[_CTRL] & CTRL.RX_ENABLE.mask or not self.awake:
             self._dropped(frame, "receiver off")
         elif not self._wanted(frame):
             self._dropped(frame, "filtered")
@@ -194,6 +200,9 @@ class IsaSlaveNic(Nic):
         if len(frame) < MINIMUM_FRAME:
             frame = frame.ljust(MINIMUM_FRAME, b"\0")
             self.padded += 1
+        effect = self.fault("frame-out")
+        if effect:
+            self.wire.disturb(effect)
         return self.wire.transmit(frame, (f"DMA channel {self.channel.number}",))
 
     def _receive(self) -> bool:

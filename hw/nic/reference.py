@@ -7,13 +7,14 @@ the engine runs, and at the doorbell at the latest. What the driver stores into 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 from zlib import crc32
 
 from hw import dma_rules as rules
+from hw.inject import Effect
 from hw.limits import PRESETS, DmaLimits
-from hw.nic.base import LivePointer, Nic
+from hw.nic.base import WIRE_FAULTS, LivePointer, Nic
 from hw.nic.reference_registers import (
     CAUSE,
     CONTROL,
@@ -24,7 +25,9 @@ from hw.nic.reference_registers import (
     END,
     ERROR,
     FILTER,
+    LENGTH_MASK,
     LIMITS,
+    OWN,
     STATUS,
     Registers,
 )
@@ -40,6 +43,13 @@ if TYPE_CHECKING:
     from hw.machine import Machine
 
 RESET_NS = 1_000
+REPEAT_NS = 20_000
+LINK_LATE_NS = 50_000_000
+
+COMPLETION_FAULTS = (
+    Effect("bit-flip", "device", True, "the control dword of the descriptor is handed back with bit 31, OWN, flipped"),
+    Effect("repeated", "device", True, "the card hands the descriptor back a second time, 20 us later"),
+)
 FETCH_NS = 200
 BYTE_NS = 80
 
@@ -92,6 +102,18 @@ class ReferenceNic(Nic):
     bars: ClassVar[tuple[Bar, ...]] = (Bar(0, 4096), Bar(1, 256, ports=True))
     default_limits: ClassVar[DmaLimits] = PRESETS["reference"]
     limits_settable: ClassVar[bool] = True
+    faults: ClassVar[Mapping[str, tuple[Effect, ...]]] = {
+        **Nic.faults,
+        "frame-in": (*Nic.faults["frame-in"], Effect("bogus-length", "device", True, "the descriptor says 65535 bytes received"),
+                     *COMPLETION_FAULTS),
+        "frame-out": (
+            Effect("underrun", "device", False, "the card does not get the frame in time and refuses it with ERROR"),
+            Effect("never", "device", False, "the transmitter stops at this frame until the card is reset"),
+            *WIRE_FAULTS, *COMPLETION_FAULTS),
+        "link": (Effect("down", "device", False, "the link is down after this reset of the card, and comes up 50 ms later"),
+                 Effect("dead", "device", False, "the link is down after this reset of the card, and stays down")),
+    }
+    slow_bits: ClassVar[Mapping[str, int]] = {"STATUS": _RESETTING | _TX_ACTIVE | _RX_ACTIVE}
 
     def __init__(self, machine: Machine, limits: DmaLimits, adapter: int, mac: bytes) -> None:
         self.tx = Ring("transmit")
@@ -106,6 +128,8 @@ class ReferenceNic(Nic):
             | LIMITS.BOUNDARY_LOG2.put(limits.boundary.bit_length() - 1 if limits.boundary else 0)
             | LIMITS.ALIGNMENT_LOG2.put(max(limits.alignment.bit_length() - 1, 4)))
         self._resetting = False
+        self._stalled = False
+        """True from a frame that is never sent to the next reset."""
         super().__init__(machine, limits, adapter, mac)
 
     # Registers
@@ -226,17 +250,47 @@ class ReferenceNic(Nic):
         """True if any cause may pull the line."""
         return bool(self.values[_MASK])
 
+    def running(self) -> tuple[str, ...]:
+        """Engines and interrupts."""
+        ctrl, mask = self.values[_CTRL], self.values[_MASK]
+        return tuple(what for what, value in (
+            ("transmit engine", ctrl & _TX_ENABLE), ("receive engine", ctrl & _RX_ENABLE), ("interrupts", mask)) if value)
+
+    def settings(self) -> tuple[str, ...]:
+        """Packet filter and multicast table."""
+        values = self.values
+        return ("packet filter",) * bool(values[_FILTER]) + ("multicast table",) * bool(values[_I["HASH_LO"]] | values[_I["HASH_HI"]])
+
     # Engines
 
-    def _reset(self) -> None:
-        self.dma.flush()
+    def power_on_reset(self) -> None:
+        """As after power-up: engines off, registers and rings forgotten."""
         self._stop(self.tx)
         self._stop(self.rx)
         self.reset_registers()
         self.tx, self.rx = Ring("transmit"), Ring("receive")
+        self._stalled = False
+
+    def resumed(self) -> None:
+        """A cause that is set pulls the line again; frames that wait go out."""
+        self._update_line()
+        if self.values[_CTRL] & _TX_ENABLE:
+            self._schedule_transmit()
+
+    def _reset(self) -> None:
+        self.dma.flush()
+        self.power_on_reset()
         self._resetting = True
         self.set_interrupt(False)
+        if self.machine.injector is not None:
+            self._link_after_reset(self.fault("link"))
         self.clock.at(RESET_NS, self._reset_done)
+
+    def _link_after_reset(self, effect: str) -> None:
+        if effect and self.wire.up:
+            self.wire.set_link(False)
+            if effect == "down":
+                self.clock.at(LINK_LATE_NS, lambda: self.wire.set_link(True))
 
     def _reset_done(self) -> None:
         self._resetting = False
@@ -353,14 +407,14 @@ class ReferenceNic(Nic):
             block=ring.block)
 
     def _schedule_transmit(self, delay_ns: int = FETCH_NS) -> None:
-        if not self._tx_scheduled:
+        if not self._tx_scheduled and not self._stalled:
             self._tx_scheduled = True
             self.clock.at(delay_ns, self._transmit)
 
     def _transmit(self) -> None:
         """Send one frame, then come back when the wire is free."""
         self._tx_scheduled = False
-        if not self.values[_CTRL] & _TX_ENABLE or not self.present:
+        if not self.values[_CTRL] & _TX_ENABLE or not self.awake:
             return
         ring = self.tx
         self._fetch(ring)
@@ -397,14 +451,21 @@ class ReferenceNic(Nic):
                 if index not in ring.spoiled:
                     self.dma.check_frame(address, length, tag)
                 frame = (frame or b"") + data
-        good = frame is not None and self._put_on_wire(frame, ring.head)
+        effect = self.fault("frame-out") if self.machine.injector is not None else ""
+        if effect == "never":
+            self._stalled = True
+            return
+        if effect in ("link-down", "link-flap"):
+            self.wire.disturb(effect)
+        good = effect != "underrun" and frame is not None and self._put_on_wire(frame, ring.head)
         done = 0 if good else ERROR
+        self.spoil = effect
         while ring.head != behind:
             raw = ring.taken.pop(ring.head)
             ring.spoiled.discard(ring.head)
             end = DESCRIPTOR.unpack(raw)[2] & END
             at = ring.base + ring.head * DESCRIPTOR_SIZE + CONTROL_OFFSET
-            if not self.dma.write(at, CONTROL.pack(end | done), "transmit status"):
+            if not self._hand_back(at, end | done, "transmit status"):
                 self._dma_error(at)
                 return
             ring.head = (ring.head + 1) % ring.count
@@ -425,7 +486,7 @@ class ReferenceNic(Nic):
 
     def receive_frame(self, frame: bytes) -> None:
         """A frame arrives: filter it, store it, hand the descriptor back."""
-        if not self.values[_CTRL] & _RX_ENABLE or not self.present:
+        if not self.values[_CTRL] & _RX_ENABLE or not self.awake:
             self._dropped(frame, "receiver off")
             return
         if not self._wanted(frame):
@@ -453,19 +514,57 @@ class ReferenceNic(Nic):
             if not self.dma.write(address, frame, "received data", -self._received):
                 self._dma_error(address)
                 return
+        self._received_into(index, control)
+
+    def _received_into(self, index: int, control: int) -> None:
+        """Hand receive descriptor *index* back."""
+        ring = self.rx
         at = ring.base + index * DESCRIPTOR_SIZE + CONTROL_OFFSET
-        if not self.dma.write(at, CONTROL.pack(control), "receive status"):
+        if not self._hand_back(at, control, "receive status"):
             self._dma_error(at)
             return
         ring.head = (index + 1) % ring.count
         self._count("STAT_RX")
         self._cause(CAUSE.RX_DONE.mask)
 
+    def receive_bad_frame(self, frame: bytes, why: str) -> None:
+        """A broken frame takes a descriptor, too: it comes back with ERROR and no bytes (data sheet 5)."""
+        if not self.values[_CTRL] & _RX_ENABLE or not self.awake:
+            self._dropped(frame, "receiver off")
+            return
+        self._dropped(frame, why)
+        ring = self.rx
+        self._fetch(ring)
+        index = ring.head
+        if index == ring.fetched or index not in ring.taken or not self.values[_CTRL] & _RX_ENABLE:
+            return
+        del ring.taken[index]
+        self.armed_by = ring.taken_at[index]
+        self._received_into(index, END | ERROR)
+
     def link_changed(self, up: bool) -> None:
         """The link came up or went down."""
-        self._cause(CAUSE.LINK_CHANGE.mask)
+        if self.awake:
+            self._cause(CAUSE.LINK_CHANGE.mask)
 
     # Helpers
+
+    def _hand_back(self, at: int, control: int, purpose: str) -> bool:
+        """Write the control dword of a descriptor; False if the cycle was aborted."""
+        effect, self.spoil = self.spoil, ""
+        if effect == "bogus-length":
+            control |= LENGTH_MASK
+        elif effect == "bit-flip":
+            control ^= OWN
+        elif effect == "repeated":
+            self.clock.at(REPEAT_NS, lambda: self._repeat(at, control, purpose))
+        return self.dma.write(at, CONTROL.pack(control), purpose)
+
+    def _repeat(self, at: int, control: int, purpose: str) -> None:
+        """The descriptor is handed back once more, while the engines run."""
+        if self.awake and self.values[_CTRL] & (_TX_ENABLE | _RX_ENABLE):
+            self.dma.write(at, CONTROL.pack(control), purpose)
+            self._cause(CAUSE.RX_DONE.mask if purpose == "receive status" else CAUSE.TX_DONE.mask)
 
     def _wanted(self, frame: bytes) -> bool:
         accept = self.values[_FILTER]

@@ -24,6 +24,7 @@ from miniport.status import (
     NDIS_STATUS_ADAPTER_NOT_FOUND,
     NDIS_STATUS_DEVICE_FAILED,
     NDIS_STATUS_FAILURE,
+    NDIS_STATUS_HARD_ERRORS,
     NDIS_STATUS_MEDIA_CONNECT,
     NDIS_STATUS_MEDIA_DISCONNECT,
     NDIS_STATUS_RESOURCES,
@@ -33,7 +34,9 @@ from miniport.status import (
 TX_SLOTS = 16
 RX_SLOTS = 8
 BUFFER_BYTES = 2048
+SMALLEST_FRAME = 14
 LARGEST_FRAME = 1514
+NDIS_ERROR_CODE_OUT_OF_RESOURCES = 0xC0001389
 
 
 class Context(AdapterContext):
@@ -58,12 +61,23 @@ class Context(AdapterContext):
     rx_lent = Ulong()
     rx_next = Ulong()
     rx_tail = Ulong()
+    # The slot whose descriptor comes first in the ring: not 0 after the card was started anew while protocols had slots.
+    rx_origin = Ulong()
+    # Aware of power management: 1 from the way to D3 on until the card is back, and what its registers held before.
+    asleep = Ulong()
+    kept_filter = Ulong()
+    kept_hash_lo = Ulong()
+    kept_hash_hi = Ulong()
     # Deserialized: the lock of both rings, and packets that found the ring full, linked through their MiniportReserved.
     lock = Pointer()
     queue_head = Pointer()
     queue_tail = Pointer()
     # Serialized: 1 after a packet found the ring full.
     refused = Ulong()
+    # 1 after a bus error stopped the engines, until a reset has started them again; 2 after a reset that the card did not survive.
+    broken = Ulong()
+    # What check_for_hang saw: the oldest packet that the card had, tx_done + 1, or 0 if it had none.
+    seen_waiting = Ulong()
 
 
 class ReferenceCore(Miniport):
@@ -75,6 +89,13 @@ class ReferenceCore(Miniport):
     # Life
 
     def initialize(self, adapter: Adapter) -> int:
+        """Bring the card up, or tell the administrator why not."""
+        status = self._bring_up(adapter)
+        if status != NDIS_STATUS_SUCCESS:
+            adapter.write_error_log_entry(NDIS_ERROR_CODE_OUT_OF_RESOURCES, (status,))
+        return status
+
+    def _bring_up(self, adapter: Adapter) -> int:
         """Claim everything, program the card, start it. Whatever fails undoes what was done."""
         with ExitStack() as undo:
             status, memory = adapter.allocate_memory_with_tag(Context.SIZE, "Rfnc")
@@ -128,6 +149,8 @@ class ReferenceCore(Miniport):
         if stated == hw.GONE:
             return NDIS_STATUS_DEVICE_FAILED
         limits = hw.Limits.from_register(stated)
+        if not self._address_good(adapter, context):
+            return NDIS_STATUS_DEVICE_FAILED
 
         for dma_size in dma_sizes(limits):
             with ExitStack() as attempt:
@@ -142,7 +165,8 @@ class ReferenceCore(Miniport):
         if status != NDIS_STATUS_SUCCESS:
             return status
         self._claim_more(adapter, context, undo)
-        self._program(adapter, context)
+        if not self._program(adapter, context):
+            return NDIS_STATUS_DEVICE_FAILED
 
         # Last: from here on the ISR may run, and finds everything in place.
         status, context.interrupt = adapter.register_interrupt(
@@ -220,20 +244,40 @@ class ReferenceCore(Miniport):
             adapter.stall_execution(10)
         return False
 
-    def _program(self, adapter: Adapter, context: Context) -> None:
-        """Write every descriptor but for its ownership, then tell the card where its rings are. The engines are off."""
+    def _address_good(self, adapter: Adapter, context: Context) -> bool:
+        """True if the card has a station address that one station alone may have: not a group address, and not zero."""
+        low = adapter.read_register_ulong(context.registers, hw.MAC_LO)
+        high = adapter.read_register_ulong(context.registers, hw.MAC_HI)
+        return not low & 1 and bool(low or high)
+
+    def _program(self, adapter: Adapter, context: Context) -> bool:
+        """Write every descriptor but for its ownership, then tell the card where its rings are. The engines are off. False if the
+        card has not understood."""
         registers, buffers = context.registers, context.buffers_address
         context.tx_ring.write(0, b"".join(
             hw.DESCRIPTOR.pack(buffers + slot * BUFFER_BYTES, 0, 0) for slot in range(TX_SLOTS)))
         context.rx_ring.write(0, b"".join(
-            hw.DESCRIPTOR.pack(buffers + (TX_SLOTS + slot) * BUFFER_BYTES, BUFFER_BYTES, 0) for slot in range(RX_SLOTS)))
+            hw.DESCRIPTOR.pack(buffers + (TX_SLOTS + (context.rx_origin + number) % RX_SLOTS) * BUFFER_BYTES, BUFFER_BYTES, 0)
+            for number in range(RX_SLOTS)))
         for base_lo, base_hi, count, address, slots in (
                 (hw.TX_BASE_LO, hw.TX_BASE_HI, hw.TX_COUNT, context.tx_ring_address, TX_SLOTS),
                 (hw.RX_BASE_LO, hw.RX_BASE_HI, hw.RX_COUNT, context.rx_ring_address, RX_SLOTS)):
             adapter.write_register_ulong(registers, base_lo, address & 0xFFFFFFFF)
             adapter.write_register_ulong(registers, base_hi, address >> 32)
             adapter.write_register_ulong(registers, count, slots)
+            # A card that works at another place than told would overwrite what is there.
+            if (adapter.read_register_ulong(registers, base_lo) != address & 0xFFFFFFFF
+                    or adapter.read_register_ulong(registers, base_hi) != address >> 32
+                    or adapter.read_register_ulong(registers, count) != slots):
+                return False
         self._refill(adapter, context)
+        return True
+
+    def _rewind(self, context: Context) -> None:
+        """The card will begin both rings at their first descriptors. The first receive slot is the one that would have come next:
+        those before it may be with protocols."""
+        context.tx_next = context.tx_done = 0
+        context.rx_origin = context.rx_tail = context.rx_next
 
     def _start(self, adapter: Adapter, context: Context) -> None:
         """Start both engines and let the card interrupt."""
@@ -244,11 +288,13 @@ class ReferenceCore(Miniport):
     def _quiet(self, adapter: Adapter, context: Context) -> None:
         """No interrupt and no DMA any more. Reading STATUS brings the posted writes home; the wait is bounded."""
         registers = context.registers
-        adapter.write_register_ulong(registers, hw.MASK, 0)
-        adapter.write_register_ulong(registers, hw.CTRL, 0)
         for _ in range(100):
+            adapter.write_register_ulong(registers, hw.MASK, 0)
+            adapter.write_register_ulong(registers, hw.CTRL, 0)
             status = adapter.read_register_ulong(registers, hw.STATUS)
-            if status == hw.GONE or not status & (hw.STATUS_TX_ACTIVE | hw.STATUS_RX_ACTIVE):
+            if status == hw.GONE:
+                return
+            if not status & (hw.STATUS_TX_ACTIVE | hw.STATUS_RX_ACTIVE) and not adapter.read_register_ulong(registers, hw.MASK):
                 return
             adapter.stall_execution(10)
 
@@ -280,11 +326,43 @@ class ReferenceCore(Miniport):
             adapter.indicate_status_complete()
         if cause & hw.CAUSE_DMA_ERROR:
             adapter.write_error_log_entry(0xC0001389, (cause,))
+            self._stopped_by_itself(adapter, context)
         self._serve(adapter, context)
 
     def enable_interrupt(self, adapter: Adapter) -> None:
-        """After handle_interrupt: let the card interrupt again."""
-        adapter.write_register_ulong(adapter.context.registers, hw.MASK, hw.ALL_CAUSES)
+        """After handle_interrupt: let the card interrupt again, unless it went to sleep meanwhile."""
+        context = adapter.context
+        if not context.asleep:
+            adapter.write_register_ulong(context.registers, hw.MASK, hw.ALL_CAUSES)
+
+    # When the card hangs
+
+    def _stopped_by_itself(self, adapter: Adapter, context: Context) -> None:
+        """A bus error has stopped both engines: the next check_for_hang asks for a reset."""
+        context.broken = 1
+
+    def check_for_hang(self, adapter: Adapter) -> bool:
+        """True if a bus error has stopped the card, or if it has had the same packet since the last check."""
+        context = adapter.context
+        if context.broken:
+            return bool(context.broken == 1 and adapter.read_register_ulong(context.registers, hw.STATUS) != hw.GONE)
+        waiting = context.tx_done + 1 if context.tx_done != context.tx_next else 0
+        before, context.seen_waiting = context.seen_waiting, waiting
+        return bool(waiting and waiting == before
+                    and adapter.read_register_ulong(context.registers, hw.STATUS) != hw.GONE)
+
+    def reset(self, adapter: Adapter) -> tuple[int, bool]:
+        """Start the card anew; filter and multicast list are lost. What protocols hold of the receive slots they keep."""
+        context = adapter.context
+        self._quiet(adapter, context)
+        context.seen_waiting = 0
+        self._rewind(context)
+        if not (self._reset_card(adapter, context) and self._program(adapter, context)):
+            context.broken = 2
+            return NDIS_STATUS_HARD_ERRORS, False
+        context.broken = 0
+        self._start(adapter, context)
+        return NDIS_STATUS_SUCCESS, True
 
     # Sending
 
@@ -339,12 +417,16 @@ class ReferenceCore(Miniport):
 
     def _fail_all_sends(self, adapter: Adapter, context: Context) -> None:
         """Packets that the card will never send any more go back with a failure."""
+        for packet in self._all_sends(context):
+            adapter.send_complete(packet, NDIS_STATUS_FAILURE)
+
+    def _all_sends(self, context: Context) -> list[Packet]:
+        """Every packet that the miniport has, in order; it has none of them any more."""
         packets = []
         while context.tx_done != context.tx_next:
             packets.append(context.tx_packets[context.tx_done])
             context.tx_done = (context.tx_done + 1) % TX_SLOTS
-        for packet in packets:
-            adapter.send_complete(packet, NDIS_STATUS_FAILURE)
+        return packets
 
     # Receiving
 
@@ -352,12 +434,12 @@ class ReferenceCore(Miniport):
         """Packets that were received, ready to be lent to the protocols."""
         received: list[Packet] = []
         ring, slot, end = context.rx_ring, context.rx_next, context.rx_tail
-        lent = context.rx_lent
+        lent, origin = context.rx_lent, context.rx_origin
         while slot != end:
-            control = ring.read_ulong(slot * hw.DESCRIPTOR_BYTES + hw.CONTROL)
+            control = ring.read_ulong((slot - origin) % RX_SLOTS * hw.DESCRIPTOR_BYTES + hw.CONTROL)
             if control & hw.OWN:
                 break
-            if not control & hw.ERROR:
+            if not control & hw.ERROR and SMALLEST_FRAME <= control & hw.LENGTH <= LARGEST_FRAME:
                 packet = context.rx_packets[slot]
                 adapter.adjust_buffer_length(packet.first, control & hw.LENGTH)
                 packet.status = NDIS_STATUS_SUCCESS
@@ -374,18 +456,19 @@ class ReferenceCore(Miniport):
         """A lent packet is back: its slot can go to the card again."""
         context = adapter.context
         context.rx_lent &= ~(1 << packet.reserved)
-        self._refill(adapter, context)
+        if not context.asleep:
+            self._refill(adapter, context)
 
     def _refill(self, adapter: Adapter, context: Context) -> None:
         """Hand free slots to the card, in order, all but one: a full ring would look empty."""
-        ring, lent, stop = context.rx_ring, context.rx_lent, context.rx_next
+        ring, lent, stop, origin = context.rx_ring, context.rx_lent, context.rx_next, context.rx_origin
         slot = before = context.rx_tail
         while (slot + 1) % RX_SLOTS != stop and not lent >> slot & 1:
-            ring.write_ulong(slot * hw.DESCRIPTOR_BYTES + hw.CONTROL, hw.OWN)
+            ring.write_ulong((slot - origin) % RX_SLOTS * hw.DESCRIPTOR_BYTES + hw.CONTROL, hw.OWN)
             slot = (slot + 1) % RX_SLOTS
         if slot != before:
             context.rx_tail = slot
-            adapter.write_register_ulong(context.registers, hw.RX_TAIL, slot)
+            adapter.write_register_ulong(context.registers, hw.RX_TAIL, (slot - origin) % RX_SLOTS)
 
     # Requests
 

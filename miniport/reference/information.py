@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from zlib import crc32
 
 from miniport import status as s
@@ -27,9 +28,20 @@ _OTHERS = (s.OID_GEN_SUPPORTED_LIST, s.OID_GEN_VENDOR_DESCRIPTION, s.OID_GEN_CUR
 SUPPORTED = tuple(sorted((*_CONSTANTS, *_COUNTERS, *_OTHERS)))
 
 
-def answer(adapter: Adapter, oid: int, length: int) -> tuple[int, bytes, int]:
-    """(status, bytes, bytes needed) for one OID and a buffer of *length* bytes."""
+POWER = (s.OID_PNP_CAPABILITIES, s.OID_PNP_QUERY_POWER, s.OID_PNP_SET_POWER)
+"""What a driver that is aware of power management serves besides."""
+_NO_WAKE_UP = bytes(16)
+"""NDIS_PNP_CAPABILITIES of a card that wakes nobody: three times NdisDeviceStateUnspecified."""
+
+
+def answer(adapter: Adapter, oid: int, length: int, *, aware: bool = False) -> tuple[int, bytes, int]:
+    """(status, bytes, bytes needed) for one OID and a buffer of *length* bytes. *aware* of power management: the card can go to
+    D3 whenever it is asked."""
     data = _value(adapter, oid)
+    if aware and oid == s.OID_GEN_SUPPORTED_LIST:
+        data = _list(sorted((*SUPPORTED, *POWER)))
+    elif aware and oid in POWER:
+        data = _NO_WAKE_UP if oid == s.OID_PNP_CAPABILITIES else b""
     if data is None:
         return s.NDIS_STATUS_NOT_SUPPORTED, b"", 0
     if len(data) > length:
@@ -41,7 +53,7 @@ def apply(adapter: Adapter, oid: int, data: bytes) -> tuple[int, int, int]:
     """(status, bytes read, bytes needed) for one OID: packet filter, multicast list and lookahead."""
     registers = adapter.context.registers
     if oid == s.OID_GEN_CURRENT_LOOKAHEAD:
-        return s.NDIS_STATUS_SUCCESS, 4, 0
+        return (s.NDIS_STATUS_SUCCESS, 4, 0) if len(data) >= 4 else (s.NDIS_STATUS_INVALID_LENGTH, 0, 4)
     if oid == s.OID_GEN_CURRENT_PACKET_FILTER:
         if len(data) < 4:
             return s.NDIS_STATUS_INVALID_LENGTH, 0, 4
@@ -81,7 +93,11 @@ def _value(adapter: Adapter, oid: int) -> bytes | None:
         up = adapter.read_register_ulong(registers, hw.STATUS) & hw.STATUS_LINK
         return (s.NDIS_MEDIA_STATE_CONNECTED if up else s.NDIS_MEDIA_STATE_DISCONNECTED).to_bytes(4, "little")
     if oid == s.OID_GEN_SUPPORTED_LIST:
-        return b"".join(oid.to_bytes(4, "little") for oid in SUPPORTED)
+        return _list(SUPPORTED)
     if oid == s.OID_GEN_VENDOR_DESCRIPTION:
         return _DESCRIPTION
     return None
+
+
+def _list(oids: Iterable[int]) -> bytes:
+    return b"".join(oid.to_bytes(4, "little") for oid in oids)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from miniport.adapter import Adapter
 from miniport.packet import Packet
 from miniport.reference.core import LARGEST_FRAME, Context, ReferenceCore
-from miniport.status import NDIS_STATUS_INVALID_LENGTH, NDIS_STATUS_PENDING, NDIS_STATUS_RESOURCES
+from miniport.status import NDIS_STATUS_FAILURE, NDIS_STATUS_INVALID_LENGTH, NDIS_STATUS_PENDING, NDIS_STATUS_RESOURCES
 
 
 class SerializedReferenceMiniport(ReferenceCore):
@@ -21,6 +21,8 @@ class SerializedReferenceMiniport(ReferenceCore):
         if not 14 <= packet.length <= LARGEST_FRAME:
             return NDIS_STATUS_INVALID_LENGTH
         context = adapter.context
+        if context.broken == 2:
+            return NDIS_STATUS_FAILURE
         if self._full(context):
             context.refused = 1
             return NDIS_STATUS_RESOURCES

@@ -69,6 +69,10 @@ class Device(RegisterFile):
             return None
         return slot
 
+    @property
+    def answers(self) -> tuple[bool, bool]:
+        return self.present, self.present
+
     def flush(self) -> None:
         self.dma.flush()
 
@@ -354,7 +358,7 @@ def test_a_recording_machine_counts_every_access(build: Callable[..., Machine]) 
     bench.read(0)
     bench.write(8, 1)
     assert bench.machine.injector is not None
-    assert bench.machine.injector.counts == {"register-read:A": 2, "register-write:BELL": 1}
+    assert bench.machine.injector.counts == {"register-access": 3, "register-read:A": 2, "register-write:BELL": 1}
 
 
 # The record, the switching points, the address translation

@@ -101,6 +101,8 @@ def test_each_transfer_stands_in_the_record(bench: Bench) -> None:
 # Width and boundary
 
 
+@pytest.mark.breaks("dma-width")
+@pytest.mark.keeps("contig-not-for-ndis-dma", "dma-width")
 @pytest.mark.parametrize("last, legal", [(0x03FF_FFFF, True), (0x0400_0000, False), (0x0400_0001, False)])
 @pytest.mark.parametrize("writes", [False, True])
 def test_64_bytes_may_end_at_the_last_address_of_26_bits_and_not_one_beyond(
@@ -120,6 +122,8 @@ def test_64_bytes_may_end_at_the_last_address_of_26_bits_and_not_one_beyond(
         assert "26 address bits (last address 0x03ffffff) from 0x04000000 on" in finding.message
 
 
+@pytest.mark.breaks("dma-boundary")
+@pytest.mark.keeps("dma-boundary")
 @pytest.mark.parametrize("beyond, legal", [(0, True), (1, False), (2, False)])
 @pytest.mark.parametrize("writes", [False, True])
 def test_64_bytes_may_touch_a_16_mb_boundary_and_not_cross_it(bench: Bench, beyond: int, legal: bool, writes: bool) -> None:
@@ -136,6 +140,7 @@ def test_64_bytes_may_touch_a_16_mb_boundary_and_not_cross_it(bench: Bench, beyo
         assert "crosses 0x01000000, a multiple of 0x1000000" in bench.only.message
 
 
+@pytest.mark.breaks("dma-width")
 def test_a_whole_block_beyond_the_width_goes_wrong_at_its_first_byte(bench: Bench) -> None:
     bench.block(0x0500_0000, 0x1000, "ring")
     bench.port.read(0x0500_0010, 16, "data")
@@ -149,6 +154,8 @@ def test_where_the_width_ends_on_a_boundary_the_width_alone_is_told(bench: Bench
     assert bench.only.consequences == []
 
 
+@pytest.mark.breaks("dma-length")
+@pytest.mark.keeps("dma-length")
 @pytest.mark.parametrize("length, legal", [(4095, True), (4096, True), (4097, False), (4098, False)])
 def test_a_transfer_longer_than_the_counter_moves_nothing(bench: Bench, length: int, legal: bool) -> None:
     bench.block(0x10_0000, 0x4000)
@@ -272,6 +279,8 @@ def test_with_checks_off_the_wrong_bytes_move_and_nothing_is_told(make: Callable
 # One window for all blocks
 
 
+@pytest.mark.breaks("dma-window")
+@pytest.mark.keeps("dma-window")
 @pytest.mark.parametrize("second, legal", [(0x01FF_FFF0, True), (0x0200_0000, False), (0x00FF_FFF0, False), (0x0100_0000, True)])
 def test_a_device_with_one_base_register_keeps_to_one_window(make: Callable[..., Bench], second: int, legal: bool) -> None:
     bench = make(DmaLimits("x", 32, window=16 * MIB))
@@ -285,6 +294,8 @@ def test_a_device_with_one_base_register_keeps_to_one_window(make: Callable[...,
 # Whose memory
 
 
+@pytest.mark.breaks("shared-bounds")
+@pytest.mark.keeps("shared-bounds")
 @pytest.mark.parametrize("start, legal", [(0x1FEF, True), (0x1FF0, True), (0x1FF1, False), (0x1FF2, False), (0x1000, True),
                                           (0x0FFF, False), (0x0FFE, False)])
 @pytest.mark.parametrize("direction", ["both", "reads", "writes"])
@@ -304,6 +315,7 @@ def test_a_transfer_that_leaves_its_block_by_a_byte_is_out_of_bounds(
         assert bench.only.goes_wrong_at == (0x2000 if start > 0x1000 else start)
 
 
+@pytest.mark.breaks("shared-bounds")
 def test_the_rest_of_the_last_page_is_not_the_devices(bench: Bench) -> None:
     bench.block(0x1000, 0x801, "ring")
     bench.port.read(0x1000, 0x801, "data")
@@ -321,6 +333,7 @@ def test_memory_of_the_system_is_astray_and_is_corrupted_all_the_same(bench: Ben
     assert [(c.physical, c.length) for c in bench.port.corrupted] == [(0x9000, 4)]
 
 
+@pytest.mark.breaks("dma-stray")
 def test_memory_of_another_adapter_is_astray_and_its_owner_is_named(bench: Bench) -> None:
     bench.block(0x1000, 0x1000, "other ring", adapter=1)
     bench.port.read(0x1000, 16, "data")
@@ -336,6 +349,7 @@ def test_pool_that_was_never_mapped_is_astray(bench: Bench) -> None:
     assert (bench.only.rule.id, bench.only.owner) == ("dma-stray", "packet")
 
 
+@pytest.mark.keeps("contig-no-use-after-free", "dma-stray", "shared-free-nic-stopped")
 @pytest.mark.parametrize("kind, rule", [(BlockKind.SHARED, "shared-free-nic-stopped"),
                                         (BlockKind.CONTIGUOUS, "contig-no-use-after-free"), (BlockKind.POOL, "dma-stray")])
 def test_an_access_after_free_names_the_block_and_who_freed_it(bench: Bench, kind: BlockKind, rule: str) -> None:
@@ -351,6 +365,7 @@ def test_an_access_after_free_names_the_block_and_who_freed_it(bench: Bench, kin
         assert "after ring was freed" in bench.only.message
 
 
+@pytest.mark.breaks("shared-free-nic-stopped")
 def test_a_block_that_was_accessed_before_is_not_remembered_beyond_its_free(bench: Bench) -> None:
     ring = bench.block(0x1000, 0x1000, "ring")
     bench.port.read(0x1000, 16, "data")
@@ -372,6 +387,7 @@ def test_two_blocks_of_one_page_are_told_apart_in_any_order(bench: Bench) -> Non
         ("shared-bounds", "low"), ("mapreg-direction", "high")]
 
 
+@pytest.mark.breaks("shared-bounds")
 def test_a_block_that_takes_the_place_of_a_freed_one_is_known_by_its_own_bounds(bench: Bench) -> None:
     old = bench.block(0x1000, 0x1000, "old")
     bench.port.read(0x1000, 16, "data")
@@ -383,6 +399,7 @@ def test_a_block_that_takes_the_place_of_a_freed_one_is_known_by_its_own_bounds(
     assert (bench.only.rule.id, bench.only.owner) == ("shared-bounds", "new")
 
 
+@pytest.mark.breaks("shared-free-nic-stopped")
 def test_an_access_after_free_names_the_one_who_lives_there_now(bench: Bench) -> None:
     ring = bench.block(0x1000, 0x1000, "ring")
     bench.machine.book.remove(ring, LINE, "halt")
@@ -405,6 +422,8 @@ def test_under_a_bus_offset_the_logical_address_reaches_the_block(make: Callable
     assert bench.rules == []
 
 
+@pytest.mark.breaks("contig-physical-not-dma", "shared-pa-is-logical")
+@pytest.mark.keeps("contig-physical-not-dma", "shared-pa-is-logical")
 @pytest.mark.parametrize("kind, rule", [(BlockKind.SHARED, "shared-pa-is-logical"), (BlockKind.CONTIGUOUS, "contig-physical-not-dma")])
 def test_a_physical_address_given_to_the_device_is_recognised(make: Callable[..., Bench], kind: BlockKind, rule: str) -> None:
     bench = make(bus_offset=0x0100_0000)
@@ -414,6 +433,7 @@ def test_a_physical_address_given_to_the_device_is_recognised(make: Callable[...
     assert "whose device address is 0x02800010" in bench.only.message
 
 
+@pytest.mark.breaks("contig-not-for-ndis-dma")
 def test_contiguous_memory_in_the_devices_hands_is_only_warned_of(bench: Bench) -> None:
     bench.block(0x1000, 0x1000, kind=BlockKind.CONTIGUOUS)
     assert bench.port.read(0x1000, 16, "data") is not None
@@ -424,6 +444,7 @@ def test_contiguous_memory_in_the_devices_hands_is_only_warned_of(bench: Bench) 
 # Never written
 
 
+@pytest.mark.breaks("shared-init-value")
 def test_reading_a_byte_that_was_never_written_names_it(bench: Bench) -> None:
     bench.block(0x1000, 0x1000, "ring", filled=False)
     bench.machine.ram.write(0x1000, bytes(12))
@@ -433,6 +454,8 @@ def test_reading_a_byte_that_was_never_written_names_it(bench: Bench) -> None:
     assert "byte 12 of it was never written" in bench.only.message
 
 
+@pytest.mark.breaks("shared-init-value")
+@pytest.mark.keeps("shared-init-value")
 @pytest.mark.parametrize("length, told", [(11, False), (12, False), (13, True), (14, True)])
 def test_only_bytes_of_the_transfer_count(bench: Bench, length: int, told: bool) -> None:
     bench.block(0x1000, 0x1000, filled=False)
@@ -451,6 +474,8 @@ def test_what_the_device_wrote_itself_counts_as_written_even_on_its_way(bench: B
 # Direction
 
 
+@pytest.mark.breaks("mapreg-direction")
+@pytest.mark.keeps("mapreg-direction")
 @pytest.mark.parametrize("reads, writes, told", [(True, True, []), (True, False, ["write"]), (False, True, ["read"])])
 def test_a_mapping_holds_for_its_direction_only(bench: Bench, reads: bool, writes: bool, told: list[str]) -> None:
     bench.block(0x1000, 0x1000, "packet", kind=BlockKind.POOL, device_reads=reads, device_writes=writes)
@@ -479,6 +504,7 @@ def test_an_address_below_all_memory_under_an_offset_aborts(make: Callable[..., 
     assert not bench.port.write(0x1000, bytes(16), "data")
 
 
+@pytest.mark.breaks("dma-stray")
 def test_a_hole_in_memory_aborts(enter: Callable[..., Block]) -> None:
     machine = Machine([Span(0, 0xA_0000), Span(0x10_0000, 0x10_0000)])
     with machine.ram.backing:
@@ -506,6 +532,7 @@ def test_a_device_that_may_not_master_the_bus_or_is_gone_does_no_cycle(bench: Be
     assert bench.machine.events.as_dicts() == []
 
 
+@pytest.mark.breaks("shutdown-quiesce")
 def test_a_cycle_after_shutdown_is_a_finding_and_happens(bench: Bench) -> None:
     bench.block(0x1000, 0x1000)
     bench.port.shut_down = True
@@ -568,6 +595,7 @@ def test_received_bytes_carry_the_tag_of_their_frame(bench: Bench) -> None:
     assert bench.port.frame_tag(RAM, 60) == 0
 
 
+@pytest.mark.breaks("wire-bytes-of-this-frame")
 def test_a_byte_of_another_frame_on_the_wire_is_told_with_its_place(bench: Bench) -> None:
     bench.block(0x1000, 0x1000, "tx buffer")
     for at, tag in ((0x1000, 1), (0x1020, 2)):

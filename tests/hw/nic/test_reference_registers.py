@@ -77,11 +77,13 @@ def test_a_register_has_the_bits_of_the_data_sheet(name: str) -> None:
     assert slot.arms is (name in ARMING)
 
 
+@pytest.mark.keeps("register-size")
 @pytest.mark.parametrize("name", SHEET)
 def test_after_power_up_a_register_reads_as_the_data_sheet_says(rig: Rig, name: str) -> None:
     assert rig.read(name) == SHOWN_AFTER_RESET.get(name, SHEET[name][1])
 
 
+@pytest.mark.keeps("register-reserved")
 @pytest.mark.parametrize("name", sorted(set(SHEET) - {"CTRL"}))
 @given(value=st.integers(0, FULL))
 def test_a_write_keeps_the_writable_bits_and_nothing_else(make_rig: Callable[..., Rig], name: str, value: int) -> None:
@@ -93,6 +95,7 @@ def test_a_write_keeps_the_writable_bits_and_nothing_else(make_rig: Callable[...
     assert all(finding.rule.id == "dma-alignment" for finding in rig.errors)
 
 
+@pytest.mark.breaks("register-reserved")
 @pytest.mark.parametrize("name", [name for name, row in SHEET.items() if row[5]])
 def test_writing_a_reserved_bit_is_a_finding_that_names_it(rig: Rig, name: str) -> None:
     _, _, writable, _, _, reserved = SHEET[name]
@@ -104,6 +107,7 @@ def test_writing_a_reserved_bit_is_a_finding_that_names_it(rig: Rig, name: str) 
     assert rig.nic.values[Registers.index[name]] & ~writable == SHEET[name][1]
 
 
+@pytest.mark.breaks("register-size")
 @pytest.mark.parametrize("name", SHEET)
 @pytest.mark.parametrize("size", [1, 2, 8])
 def test_an_access_of_another_size_is_a_finding_and_gives_ones(rig: Rig, name: str, size: int) -> None:
@@ -114,6 +118,7 @@ def test_an_access_of_another_size_is_a_finding_and_gives_ones(rig: Rig, name: s
     assert f"{name}: read of {size} bytes; the register has 4" in rig.errors[0].message
 
 
+@pytest.mark.breaks("register-unknown")
 @pytest.mark.parametrize("offset", [0x01, 0x02, 0x2C, 0x3C, 0x54, 0x74, 0x7C, 0x88, 0x8C, 0xA0, 0xFC, 0x1000])
 def test_an_access_where_no_register_is_is_a_finding(rig: Rig, offset: int) -> None:
     assert rig.machine.bus.read(rig.nic, 0, offset, 4) == FULL
@@ -121,6 +126,7 @@ def test_an_access_where_no_register_is_is_a_finding(rig: Rig, offset: int) -> N
     assert f"offset 0x{offset:x}" in rig.errors[0].message
 
 
+@pytest.mark.breaks("register-size", "register-unknown")
 def test_mistakes_at_different_registers_are_findings_of_their_own(rig: Rig) -> None:
     for offset in (0x300, 0x304, 0x300):
         rig.machine.bus.read(rig.nic, 0, offset, 4)
@@ -261,6 +267,8 @@ def test_the_station_address_reads_byte_0_first(rig: Rig) -> None:
     assert address == rig.nic.mac == bytes.fromhex("020dbed00001")
 
 
+@pytest.mark.breaks("dma-alignment")
+@pytest.mark.keeps("dma-alignment")
 @pytest.mark.parametrize("low", [0, 1, 8, 15, 16, 17])
 @pytest.mark.parametrize("name", ["TX_BASE_LO", "RX_BASE_LO"])
 def test_a_ring_base_that_is_not_on_16_bytes_is_told_at_its_own_line(rig: Rig, name: str, low: int) -> None:

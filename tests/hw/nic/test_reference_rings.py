@@ -38,6 +38,7 @@ def to(destination: bytes, length: int = 60) -> bytes:
 # Transmission: what goes to the wire
 
 
+@pytest.mark.keeps("desc-before-doorbell", "desc-own-last")
 @pytest.mark.parametrize("length", [60, 61, 64, 1513, 1514])
 def test_a_frame_goes_out_unchanged_and_its_descriptor_comes_back(rig: Rig, length: int) -> None:
     ring = rig.start_tx()
@@ -107,6 +108,8 @@ def test_without_a_link_a_frame_is_refused(rig: Rig) -> None:
     assert rig.read("CAUSE") == TX_DONE | TX_ERROR | LINK_CHANGE
 
 
+@pytest.mark.breaks("dma-width")
+@pytest.mark.keeps("dma-width")
 @pytest.mark.parametrize("beyond, finding", [(0, []), (1, ["dma-width"]), (2, ["dma-width"])])
 def test_every_bit_of_the_buffer_address_counts(make_rig: Callable[..., Rig], beyond: int, finding: list[str]) -> None:
     rig = make_rig(ram=128 * MIB)
@@ -120,6 +123,7 @@ def test_every_bit_of_the_buffer_address_counts(make_rig: Callable[..., Rig], be
     assert rig.machine.wire.sent == [rig.machine.ram.read(start, 60 - beyond) + rig.machine.ram.read(0x0300_0000, beyond)]
 
 
+@pytest.mark.breaks("dma-stray")
 def test_the_high_dword_of_the_address_counts(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig(limits=custom(PRESETS["reference"], 64, 0))
     ring = rig.start_tx()
@@ -177,6 +181,7 @@ def test_a_frame_follows_when_the_bits_of_the_one_before_have_passed(rig: Rig) -
     assert times[1] - times[0] == 1514 * BYTE_NS + FETCH_NS
 
 
+@pytest.mark.breaks("wire-bytes-of-this-frame")
 def test_bytes_of_another_frame_in_the_buffer_are_told(rig: Rig) -> None:
     ring = rig.start_tx()
     rig.machine.ram.tag = 1
@@ -191,6 +196,7 @@ def test_bytes_of_another_frame_in_the_buffer_are_told(rig: Rig) -> None:
     assert "byte 50 of the frame" in rig.errors[0].message
 
 
+@pytest.mark.breaks("shared-init-value")
 def test_a_buffer_that_was_never_written_is_told(rig: Rig) -> None:
     ring = rig.start_tx()
     rig.fill(frame(59))
@@ -213,6 +219,7 @@ def test_a_descriptor_is_taken_in_the_instant_in_which_ownership_is_stored(rig: 
     assert rig.nic.tx.taken == {0: struct.pack("<QII", address, 60, OWN | END)}
 
 
+@pytest.mark.breaks("desc-own-last")
 def test_a_length_stored_after_ownership_comes_too_late(rig: Rig) -> None:
     ring = rig.start_tx()
     rig.machine.where.depth = 1
@@ -236,6 +243,7 @@ def test_a_store_that_changes_nothing_is_no_change(rig: Rig) -> None:
     assert rig.rules == []
 
 
+@pytest.mark.breaks("desc-owner")
 def test_a_change_after_the_doorbell_is_a_change_of_what_the_card_owns(rig: Rig) -> None:
     ring = rig.start_tx()
     address = rig.fill(frame(100))
@@ -248,6 +256,7 @@ def test_a_change_after_the_doorbell_is_a_change_of_what_the_card_owns(rig: Rig)
     assert rig.machine.wire.sent == [frame(60)]
 
 
+@pytest.mark.breaks("desc-own-last")
 def test_taking_ownership_back_before_the_doorbell_comes_too_late_as_well(rig: Rig) -> None:
     ring = rig.start_tx()
     address = rig.fill(frame())
@@ -305,6 +314,7 @@ def test_a_card_that_cannot_master_the_bus_takes_nothing_and_minds_no_store(rig:
     assert rig.rules == []
 
 
+@pytest.mark.breaks("desc-own-last")
 def test_two_rings_in_one_block_are_watched_once_each(rig: Rig) -> None:
     block = rig.block("rings", 0x10_0000, 0x200)
     rig.processor.store(block, 0, bytes(0x200))
@@ -366,6 +376,7 @@ def test_the_doorbell_announces_up_to_its_index_and_no_further(rig: Rig) -> None
     assert rig.rules == []
 
 
+@pytest.mark.breaks("desc-before-doorbell")
 def test_a_doorbell_for_a_descriptor_that_is_not_handed_over_is_told_at_its_line(rig: Rig) -> None:
     ring = rig.start_tx()
     rig.machine.where.depth = 1
@@ -382,6 +393,7 @@ def test_a_doorbell_for_a_descriptor_that_is_not_handed_over_is_told_at_its_line
     assert rig.machine.wire.sent == [frame()]
 
 
+@pytest.mark.breaks("desc-before-doorbell")
 def test_a_descriptor_completed_after_a_hasty_doorbell_goes_out_with_the_next(rig: Rig) -> None:
     ring = rig.start_tx()
     rig.write("TX_TAIL", 1)
