@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import ClassVar
 
 from miniport import status as s
 from miniport.adapter import Adapter
@@ -66,6 +67,7 @@ class Example(Miniport):
     """The miniport that the examples vary."""
 
     attributes = s.NDIS_ATTRIBUTE_BUS_MASTER | s.NDIS_ATTRIBUTE_DESERIALIZE
+    context_class: ClassVar[type[Context]] = Context
 
     # Life
 
@@ -73,11 +75,11 @@ class Example(Miniport):
         """Claim step by step. Each step registers its undoing, which a later failure or `halt` runs in reverse."""
         with ExitStack() as undo:
             status: int
-            status, memory = adapter.allocate_memory_with_tag(Context.SIZE, "Exmp")
+            status, memory = adapter.allocate_memory_with_tag(self.context_class.SIZE, "Exmp")
             if memory is None:
                 return status
-            undo.callback(adapter.free_memory, memory, Context.SIZE)
-            context = Context(memory)
+            undo.callback(adapter.free_memory, memory, self.context_class.SIZE)
+            context = self.context_class(memory)
             surprise = s.NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK if adapter.get_version() >= (5, 1) else 0
             adapter.set_attributes_ex(context, 0, self.attributes | surprise, s.NDIS_INTERFACE_PCI)
             context.lock = adapter.allocate_spin_lock()
@@ -118,6 +120,10 @@ class Example(Miniport):
         if status != NDIS_STATUS_SUCCESS:
             return status
         undo.callback(adapter.unmap_io_space, context.registers, memory.length)
+        return self.reset_card(adapter, context)
+
+    def reset_card(self, adapter: Adapter, context: Context) -> int:
+        """Reset the card: every register has its value of the start. The wait is bounded."""
         adapter.write_register_ulong(context.registers, hw.CTRL, hw.CTRL_RESET)
         for _ in range(100):
             if not adapter.read_register_ulong(context.registers, hw.STATUS) & hw.STATUS_RESETTING:
@@ -200,14 +206,18 @@ class Example(Miniport):
                 (context.tx_ring, context.tx_ring_address, hw.TX_BASE_LO, hw.TX_BASE_HI, hw.TX_COUNT),
                 (context.rx_ring, context.rx_ring_address, hw.RX_BASE_LO, hw.RX_BASE_HI, hw.RX_COUNT)):
             ring.fill(0, RING_BYTES)
-            adapter.write_register_ulong(registers, lo, address & 0xFFFFFFFF)
-            adapter.write_register_ulong(registers, hi, address >> 32)
-            adapter.write_register_ulong(registers, count, SLOTS)
+            self.name_ring(adapter, context, address, lo, hi, count)
         adapter.write_register_ulong(registers, hw.CTRL, hw.CTRL_TX_ENABLE | hw.CTRL_RX_ENABLE | hw.CTRL_PAD)
         adapter.read_register_ulong(registers, hw.STATUS)
         for slot in range(SLOTS - 1):
             self.give_receive_slot(adapter, context, slot)
         adapter.write_register_ulong(registers, hw.MASK, hw.ALL_CAUSES)
+
+    def name_ring(self, adapter: Adapter, context: Context, address: int, lo: int, hi: int, count: int) -> None:
+        """Write base and length of one ring into the registers at *lo*, *hi* and *count*."""
+        adapter.write_register_ulong(context.registers, lo, address & 0xFFFFFFFF)
+        adapter.write_register_ulong(context.registers, hi, address >> 32)
+        adapter.write_register_ulong(context.registers, count, SLOTS)
 
     def stop(self, adapter: Adapter, context: Context) -> None:
         """No interrupt and no DMA any more: reading STATUS brings the posted writes home. The wait is bounded."""

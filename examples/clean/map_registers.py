@@ -4,6 +4,8 @@
 NdisMStartBufferPhysicalMapping gives device addresses for one buffer; where the buffer lies beyond the declared width they
 are those of bounce pages. A map register is free again when the mapping is completed, after the card is done with it. Here
 the map register of a buffer has the number of the first slot that carries it.
+
+Twin of ``flawed/map_registers.py``, which maps in the wrong direction.
 """
 
 from __future__ import annotations

@@ -35,4 +35,5 @@ class NoLockInSend(Example):
 
     def release_slot(self, adapter: Adapter, context: Context, slot: int) -> None:
         """Called under the lock when a packet is done: one less is on the card."""
+        assert isinstance(context, CountingContext)
         context.on_card -= 1

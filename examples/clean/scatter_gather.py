@@ -3,6 +3,8 @@
 
 NdisMInitializeScatterGatherDma is for cards of at least 32 address bits. It replaces the map registers, and shared memory is
 allocated after it. The list says nothing of boundaries: a piece that crosses a multiple of 16 MB is given to the card in two.
+
+Twin of ``flawed/scatter_gather.py``, which allocates before it has registered.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 
 Where its ring is full it refuses the packet with NDIS_STATUS_RESOURCES, which only a serialized miniport may do, and tells
 NDIS when it can take packets again. It registers NDIS 4.0 as well, which knows no other miniports than these.
+
+Twin of ``flawed/serialized.py``, which refuses packets and is deserialized.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ class Serialized(Example):
 
     ndis_versions = ((5, 1), (5, 0), (4, 0))
     attributes = NDIS_ATTRIBUTE_BUS_MASTER
-    machine = {"frames": 16}
+    machine = {"frames": 8}
 
     def send(self, adapter: Adapter, packet: Packet, flags: int) -> int:
         """Hand the packet to the card, or refuse it while the ring is full."""

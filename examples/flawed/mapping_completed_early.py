@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mapping of a buffer is completed when the doorbell has rung, not when the card is done.
+"""The mapping of a buffer is completed when its device addresses are known, not when the card is done.
 
 Wrong:    after the completion the device address means nothing; here it is the one of a bounce page that the next buffer gets.
 Silicon:  the card sends what the next packet put into the page; where NDIS needs no bounce pages it works for years.
@@ -22,7 +22,7 @@ TO_DEVICE = True
 
 
 class MappingCompletedEarly(Example):
-    """Believes that a doorbell moves data."""
+    """Takes a mapping for a question."""
 
     def claim_dma(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
         """One map register for each transmit slot."""
@@ -42,17 +42,19 @@ class MappingCompletedEarly(Example):
         if sum(adapter.get_buffer_physical_array_size(buffer) for buffer in buffers) >= SLOTS:
             super().transmit(adapter, context, packet)
             return
-        slot = context.tx_next
+        pieces: list[tuple[int, int]] = []
         for buffer in buffers:
-            register = slot
-            for address, length in adapter.start_buffer_physical_mapping(buffer, register, TO_DEVICE):
-                last = buffer is buffers[-1]
-                descriptor = context.tx_ring + slot * DESCRIPTOR_BYTES
-                descriptor.write_ulonglong(ADDRESS, address)
-                descriptor.write_ulong(LENGTH, length)
-                descriptor.write_ulong(CONTROL, hw.OWN | hw.END if last else hw.OWN)  # NAMED HERE
-                context.tx_packets[slot] = packet if last else None
-                slot = (slot + 1) % SLOTS
+            register = (context.tx_next + len(pieces)) % SLOTS
+            pieces += adapter.start_buffer_physical_mapping(buffer, register, TO_DEVICE)
             adapter.complete_buffer_physical_mapping(buffer, register)  # FLAW
+        slot = context.tx_next
+        for number, (address, length) in enumerate(pieces, 1):
+            last = number == len(pieces)
+            descriptor = context.tx_ring + slot * DESCRIPTOR_BYTES
+            descriptor.write_ulonglong(ADDRESS, address)
+            descriptor.write_ulong(LENGTH, length)
+            descriptor.write_ulong(CONTROL, hw.OWN | hw.END if last else hw.OWN)  # NAMED HERE
+            context.tx_packets[slot] = packet if last else None
+            slot = (slot + 1) % SLOTS
         context.tx_next = slot
         adapter.write_register_ulong(context.registers, hw.TX_TAIL, slot)

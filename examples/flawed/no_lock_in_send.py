@@ -2,8 +2,7 @@
 """Send counts a packet without the lock under which the deferred call counts it down.
 
 Wrong:    `send` adds to a field of the context that `handle_interrupt` takes from under the lock.
-Silicon:  on two processors both read 5, one stores 6, the other 4, and the count is wrong for ever; a driver that refuses
-          packets by it stops sending one day.
+Silicon:  on two processors both read 5, one stores 6, the other 4, and the count is wrong for ever.
 Expected: lockset, at the line in `send`. The two need not meet in the run: the bed compares the locks.
 Mend:     hold the lock in `send`, too, or count with NdisInterlockedIncrement and NdisInterlockedDecrement in both.
 """
@@ -35,4 +34,5 @@ class NoLockInSend(Example):
 
     def release_slot(self, adapter: Adapter, context: Context, slot: int) -> None:
         """Called under the lock when a packet is done: one less is on the card."""
+        assert isinstance(context, CountingContext)
         context.on_card -= 1

@@ -57,8 +57,10 @@ class SlaveCrosses64k(SlaveMiniport):
             return s.NDIS_STATUS_RESOURCES
         undo.callback(adapter.mm_free_contiguous_memory, block)
         inset = -adapter.mm_get_physical_address(block + HEADER) % PAGE_BYTES  # FLAW
-        context.tx_buffer = NdisBuffer(block + inset, BUFFER_BYTES)
-        return s.NDIS_STATUS_SUCCESS
+        status, context.tx_buffer = adapter.allocate_buffer(None, block + inset, BUFFER_BYTES)
+        if status == s.NDIS_STATUS_SUCCESS:
+            undo.callback(adapter.free_buffer, context.tx_buffer)
+        return status
 
     def _begin(self, adapter: Adapter, context: driver.Context, state: int, buffer: NdisBuffer, length: int) -> bool:
         """Program the channel port by port, then give the card its command."""

@@ -54,8 +54,10 @@ class SlaveWordUnshifted(SlaveMiniport):
         if block is None:
             return s.NDIS_STATUS_RESOURCES
         undo.callback(adapter.mm_free_contiguous_memory, block)
-        context.tx_buffer = NdisBuffer(block, BUFFER_BYTES)
-        return s.NDIS_STATUS_SUCCESS
+        status, context.tx_buffer = adapter.allocate_buffer(None, block, BUFFER_BYTES)
+        if status == s.NDIS_STATUS_SUCCESS:
+            undo.callback(adapter.free_buffer, context.tx_buffer)
+        return status
 
     def _begin(self, adapter: Adapter, context: driver.Context, state: int, buffer: NdisBuffer, length: int) -> bool:
         """Program the channel port by port, then give the card its command."""

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""BoundaryAddressMultiple is the boundary of the card, a power of two.
+
+Twin of ``flawed/boundary_no_power_of_two.py``. The notice contig-not-for-ndis-dma stays, as in ``boundary.py``.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from _base import BUFFER_BYTES, SLOTS, Context, Example
+
+from miniport.adapter import Adapter
+from miniport.status import NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+
+HIGHEST = 0xFFFFFF
+BOUNDARY = 0x1000000
+MM_NON_CACHED = 0
+BLOCK_BYTES = SLOTS * BUFFER_BYTES
+
+
+class BoundaryNoPowerOfTwo(Example):
+    """Passes a power of two."""
+
+    def claim_transmit_buffers(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
+        """Contiguous memory for all transmit buffers."""
+        block = adapter.mm_allocate_contiguous_memory_specify_cache(BLOCK_BYTES, 0, HIGHEST, BOUNDARY, MM_NON_CACHED)
+        if block is None:
+            return NDIS_STATUS_RESOURCES
+        undo.callback(adapter.mm_free_contiguous_memory, block)
+        context.tx_buffers, context.tx_buffers_address = block, adapter.mm_get_physical_address(block)
+        return NDIS_STATUS_SUCCESS

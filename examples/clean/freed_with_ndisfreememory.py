@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shared memory is freed with NdisMFreeSharedMemory.
+
+Twin of ``flawed/freed_with_ndisfreememory.py``.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from _base import BUFFER_BYTES, SLOTS, Context, Example
+
+from miniport.adapter import Adapter
+from miniport.status import NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+
+BLOCK_BYTES = SLOTS * BUFFER_BYTES
+
+
+class FreedWithNdisFreeMemory(Example):
+    """Has a free for each kind of memory."""
+
+    def claim_transmit_buffers(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
+        """One block for all transmit buffers."""
+        virtual, address = adapter.allocate_shared_memory(BLOCK_BYTES, False)
+        if virtual is None:
+            return NDIS_STATUS_RESOURCES
+        context.tx_buffers, context.tx_buffers_address = virtual, address
+        undo.callback(self.free_transmit_buffers, adapter, context)
+        return NDIS_STATUS_SUCCESS
+
+    def free_transmit_buffers(self, adapter: Adapter, context: Context) -> None:
+        """Undo `claim_transmit_buffers`."""
+        adapter.free_shared_memory(BLOCK_BYTES, False, context.tx_buffers, context.tx_buffers_address)
