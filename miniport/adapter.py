@@ -7,14 +7,18 @@ Failures are the status codes and None of the documents, never exceptions; sever
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from miniport import library
 from miniport.adapter_state import AdapterState
-from miniport.routine import TABLE, generate
+from miniport.library.loading import driver_of
+from miniport.routine import BY_PYTHON, generate
 from miniport.status import NDIS_ATTRIBUTE_DESERIALIZE
 from verifier.errors import NotModelledError
 from verifier.events import Kind
+
+if TYPE_CHECKING:
+    from miniport.driver import Driver
 
 
 class Adapter(AdapterState):
@@ -26,6 +30,11 @@ class Adapter(AdapterState):
     def serialized(self) -> bool:
         """True if NDIS serializes the handlers: the miniport did not set NDIS_ATTRIBUTE_DESERIALIZE."""
         return not self.attributes & NDIS_ATTRIBUTE_DESERIALIZE
+
+    @property
+    def driver(self) -> Driver:
+        """The driver to which the adapter belongs, with `context` for what all adapters share."""
+        return driver_of(self._ndis)
 
     @property
     def registered_version(self) -> tuple[int, int]:
@@ -40,5 +49,5 @@ class Adapter(AdapterState):
 
 assert library.__all__, "importing the library fills the table"
 
-for _row in TABLE.values():
+for _row in BY_PYTHON.values():
     setattr(Adapter, _row.python, generate(_row, Kind.ROUTINE.value))

@@ -7,6 +7,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from miniport.handlers import INIT
+from miniport.releases import released
 from verifier.address_book import Block
 from verifier.rule import Rule
 from verifier.where import Where
@@ -28,6 +30,8 @@ class Claim:
     also: tuple[str, ...] = ()
     rule: Rule | None = None
     """What is broken if it is still held when halt or a failing initialize returns; None: the rule on leaks there."""
+    handler: int = 0
+    """The bit of the handler that took it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,8 @@ class MapRegisters:
 class AdapterState:
     """State of one adapter. The generated face, `miniport.adapter.Adapter`, stands on it."""
 
-    __slots__ = ("_ndis", "attributes", "attributes_set", "bus_master", "check_for_hang_seconds", "claims", "context", "dma_bits",
-                 "gone", "interface",
+    __slots__ = ("_ndis", "attributes", "attributes_at", "attributes_set", "bus_master", "check_for_hang_seconds", "claims", "context",
+                 "dma_bits", "failed_in_initialize", "fired_in_initialize", "first_released", "gone", "interface",
                  "interrupt", "map_registers", "map_registers_freed_at", "named", "nic", "number", "outstanding_receives",
                  "outstanding_sends", "scatter_gather", "shutdown_context", "shutdown_handler")
 
@@ -75,6 +79,14 @@ class AdapterState:
         """What the miniport gave to NdisMSetAttributesEx."""
         self.attributes = 0
         self.attributes_set = False
+        self.attributes_at = 0
+        """When the attributes were set, in ns."""
+        self.failed_in_initialize: tuple[str, ...] = ()
+        """Routines that had failed when initialize returned success."""
+        self.fired_in_initialize = 0
+        """Faults that had fired by then."""
+        self.first_released: str | None = None
+        """What halt gave back first."""
         self.check_for_hang_seconds = 0
         """CheckForHangTimeInSeconds of NdisMSetAttributesEx."""
         self.interface = 0
@@ -99,11 +111,18 @@ class AdapterState:
               rule: Rule | None = None) -> None:
         """Note that the miniport took something."""
         where = block.where if block is not None else self._ndis.where.capture()
-        self.claims[key] = Claim(what, routine, where, block, also, rule)
+        self.claims[key] = Claim(what, routine, where, block, also, rule, self._ndis.handler)
 
     def release(self, key: Hashable) -> bool:
-        """Note that it gave it back; False if it did not hold it."""
-        return self.claims.pop(key, None) is not None
+        """Note that it gave it back; False if neither it nor the driver held it."""
+        claim = self.claims.get(key)
+        if claim is not None:
+            if self._ndis.handler != INIT:
+                released(self._ndis, self, key, claim)
+            del self.claims[key]
+            return True
+        driver = self._ndis.driver
+        return driver is not None and driver.claims.pop(key, None) is not None
 
     def report(self, rule: Rule, message: str, *subject: Hashable) -> None:
         """Record a finding about something of this adapter."""

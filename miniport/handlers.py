@@ -10,7 +10,7 @@ NAMES = (
     "driver_entry", "initialize", "halt", "shutdown", "isr", "handle_interrupt", "enable_interrupt", "disable_interrupt",
     "send", "query_information", "set_information", "return_packet", "reset", "check_for_hang", "synchronize",
     "pnp_event_notify", "timer", "work_item", "allocate_complete",
-    "send_packets", "transfer_data",
+    "send_packets", "transfer_data", "unload",
 )
 """Handlers by the number of their bit."""
 
@@ -40,6 +40,7 @@ class Handler:
     ALLOCATE_COMPLETE = 1 << 18
     SEND_PACKETS = 1 << 19
     TRANSFER_DATA = 1 << 20
+    UNLOAD = 1 << 21
 
 
 METHODS = {0: "none"} | {1 << bit: name for bit, name in enumerate(NAMES)}

@@ -11,11 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from miniport import rules
-from miniport.status import NDIS_STATUS_NOT_SUPPORTED, NDIS_STATUS_SUCCESS
+from miniport.status import NDIS_STATUS_BAD_VERSION, NDIS_STATUS_NOT_SUPPORTED, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+from miniport.versions import CHARACTERISTICS_LENGTH
 from verifier.findings import Findings
 
 if TYPE_CHECKING:
     from miniport.adapter import Adapter
+    from miniport.driver import Driver
     from miniport.packet import Packet
     from miniport.view import View
 
@@ -33,6 +35,23 @@ class Miniport:
     """Files that NdisOpenFile finds, by name."""
 
     _findings: Findings | None = None
+
+    def driver_entry(self, driver: Driver) -> int:
+        """DriverEntry, at PASSIVE_LEVEL, once and before any `initialize`: begin with `driver.initialize_wrapper`, register the class
+        with `driver.register_miniport`, and, where that or something else fails, `driver.terminate_wrapper`. Returns a status.
+        What it takes through *driver* an unload handler gives back: `driver.register_unload_handler`.
+
+        Here: register the first of `ndis_versions` that the machine's Windows takes."""
+        if not driver.initialize_wrapper():
+            return NDIS_STATUS_RESOURCES
+        status = NDIS_STATUS_BAD_VERSION
+        for version in driver.versions:
+            status = driver.register_miniport(*version, CHARACTERISTICS_LENGTH[version])
+            if status != NDIS_STATUS_BAD_VERSION:
+                break
+        if status != NDIS_STATUS_SUCCESS:
+            driver.terminate_wrapper()
+        return status
 
     def initialize(self, adapter: Adapter) -> int:
         """MiniportInitialize, at PASSIVE_LEVEL: claim everything and start the NIC. Returns a status, never PENDING."""
@@ -102,8 +121,10 @@ class Miniport:
         serialized miniport forgets its packets; a deserialized one completes them before the reset is complete."""
         return NDIS_STATUS_SUCCESS, False
 
-    def pnp_event_notify(self, adapter: Adapter, event: str) -> None:
-        """MiniportPnPEventNotify (NDIS 5.1): *event* is ``surprise-removed`` or ``power-profile-changed``."""
+    def pnp_event_notify(self, adapter: Adapter, event: str, information: bytes) -> None:
+        """MiniportPnPEventNotify (NDIS 5.1), at PASSIVE_LEVEL: *event* is ``surprise-removed``, with no *information*, or
+        ``power-profile-changed``, with a ULONG: NDIS_POWER_PROFILE_BATTERY or NDIS_POWER_PROFILE_AC_ONLINE. NDIS 5 delivers no
+        other event: it deals with the queries to stop and to remove a device by itself."""
 
     def allocate_complete(self, adapter: Adapter, virtual: View | None, physical: int, length: int, context: Any) -> None:
         """MiniportAllocateComplete, at DISPATCH_LEVEL, from Windows Vista on at PASSIVE_LEVEL: an asynchronous allocation is

@@ -13,10 +13,14 @@ from hw.nic.base import Nic
 from hw.processor import irql_name
 from hw.processor_port import ProcessorPort
 from miniport import rules
+from miniport.descriptors import Descriptors
+from miniport.effects import act, effect_of
 from miniport.handlers import METHODS, Handler
+from miniport.lock_order import LockOrder
 from miniport.lockset import Lockset
 from miniport.miniport import Miniport
 from miniport.routine import TABLE, Routine, failure_of, irql_limits, irql_rule
+from miniport.status import NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK
 from miniport.versions import title
 from verifier.errors import BedError
 from verifier.events import Kind
@@ -27,6 +31,7 @@ from verifier.where import Where, below_ndis, is_miniport, where_of_function
 if TYPE_CHECKING:
     from hw.machine import Machine
     from miniport.adapter import Adapter
+    from miniport.driver import Driver
 
 _ENTER, _LEAVE, _ROUTINE = int(Kind.ENTER), int(Kind.LEAVE), int(Kind.ROUTINE)
 
@@ -53,6 +58,8 @@ class Ndis:
         "calls",
         "clock",
         "deadline",
+        "descriptors",
+        "driver",
         "error_log",
         "failed_routines",
         "findings",
@@ -60,6 +67,7 @@ class Ndis:
         "held",
         "injector",
         "irql_limits",
+        "lock_order",
         "lockset",
         "log",
         "machine",
@@ -88,14 +96,17 @@ class Ndis:
         self.nic = nic
         self.windows = windows
         self.ndis_version = ndis_version
+        self.driver: Driver | None = None
+        """The driver that all adapters of the machine share; None where an adapter stands without a machine's life."""
         self.clock = machine.clock
         self.scheduler = machine.scheduler
         self.findings = machine.findings
         self.injector = machine.injector
         self.record = machine.events.append
         self.where = machine.where
-        self.ram = machine.ram
+        self.ram = machine.processor_ram
         self.port = ProcessorPort(machine)
+        self.descriptors = Descriptors(machine, memory, self.port, nic.adapter)
         self.handler: int = Handler.NONE
         self.irql_limits = limits_for(windows)
         self._on_limit = self.check_time
@@ -112,6 +123,7 @@ class Ndis:
         self.held: list[Any] = []
         """Spin locks that are held, in the order of acquisition."""
         self.lockset = Lockset(self)
+        self.lock_order = LockOrder(self)
         self.port.on_first_touch = self.lockset.first
 
     # Entering the miniport
@@ -172,7 +184,7 @@ class Ndis:
         if irql != expected:
             self.findings.report(
                 rules.IRQL_RESTORED, f"{METHODS[handler]} was called at {irql_name(expected)} and returned at {irql_name(irql)}",
-                subject=(handler,))
+                subject=(handler,), also=_IRQL_RULES.get(handler, ()))
 
     def answer(self, handler: int, function: Callable[..., Any], value: Any, *types: type) -> bool:
         """True if a handler returned a tuple of *types*; a finding else."""
@@ -200,15 +212,32 @@ class Ndis:
         for entry in _entries(problem):
             if is_miniport(entry.tb_frame.f_code):
                 where = (entry.tb_frame.f_code, entry.tb_lasti)
-        self.findings.report(rules.MINIPORT_EXCEPTION, f"{METHODS[handler]} raised {text}", where=where, subject=(handler,))
+        rule, story = self._why(handler, text)
+        self.findings.report(rule, f"{METHODS[handler]} raised {text}{story}", where=where, subject=(handler,))
+
+    def _why(self, handler: int, text: str) -> tuple[Rule, str]:
+        """The rule that a handler broke when it raised *text*, and what led to it."""
+        if "NoneType" not in text:
+            return rules.MINIPORT_EXCEPTION, ""
+        if handler == Handler.ISR and not self.up and not self.adapter.gone and self.calls.get(METHODS[Handler.HALT]) is None:
+            return rules.INT_READY, "; the ISR may run from NdisMRegisterInterrupt on"
+        failed = self.adapter.failed_in_initialize
+        if failed:
+            return rules.WITHOUT_RESOURCES, f"; {', '.join(failed)} failed in initialize, which succeeded all the same"
+        return rules.MINIPORT_EXCEPTION, ""
 
     # What the generated face asks
 
-    def fail(self, row: Routine, effect: str) -> Any:
-        """A fault makes *row* fail."""
-        result = failure_of(row, effect)
-        self.failed_routines.append(row.name)
+    def fail(self, row: Routine, effect: str, *arguments: Any) -> Any:
+        """A fault makes *row*, called with *arguments*, of which the adapter is the first, fail or do what is rare."""
+        if effect_of(row.name, effect) is not None:
+            result = act(self, row, effect, arguments[0], arguments[1:])
+        else:
+            result = failure_of(row, effect, *arguments[1:])
+            self.failed_routines.append(row.name)
         self.record((self.clock.now, _ROUTINE, self.scheduler.current.number, row.name, result))
+        if self.scheduler.attention:
+            self.scheduler.point()
         return result
 
     def refused(self, row_name: str) -> None:
@@ -219,6 +248,8 @@ class Ndis:
         """*row* was called at an IRQL at which this version of Windows forbids it."""
         if self.handler & (Handler.ISR | Handler.SYNCHRONIZE) and irql > high:
             rule: Rule | None = rules.ISR_ONLY_ANY
+        elif self.handler == Handler.SHUTDOWN and irql > high:
+            rule = rules.SHUTDOWN_ANY_IRQL
         else:
             rule = declared_rules().get(irql_rule(row, self.windows))
         if rule is None:
@@ -247,11 +278,21 @@ class Ndis:
             polled = (f"has polled registers or memory for more than {BUSY_LIMIT_NS / SECOND:g} s of virtual time, stalls and sleeps "
                       "not counted") if self.clock.now <= self.deadline else (
                 f"has waited for more than {HANDLER_LIMIT_NS // SECOND} s of virtual time")
+            also: tuple[str, ...] = ("init-no-hang-timeout",) if self.handler == Handler.INITIALIZE else ()
+            if not self.nic.present:
+                also = ("time-limit",)
+                if self.handler == Handler.HALT:
+                    also += ("halt-surprise-removed",)
+                if self.adapter.attributes & NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK:
+                    also += ("surprise-remove-ok-flag",)
             self.findings.report(
                 rules.TIME_LIMIT if self.nic.present else rules.SURPRISE_POLL, f"{METHODS[self.handler]} {polled}",
-                subject=(self.handler,), also=("time-limit",) if not self.nic.present else None)
+                subject=(self.handler,), also=also)
             raise WorldEnds("hang")
 
+
+_IRQL_RULES = {Handler.INITIALIZE: ("init-passive",), Handler.HALT: ("halt-passive",)}
+"""Rules on the level at which single handlers return."""
 
 _limits: dict[str, list[tuple[int, int]]] = {}
 

@@ -9,7 +9,9 @@ implementation and records the event. ``docs/add-a-routine.md`` adds one from no
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
 from hw.processor import DISPATCH_LEVEL, HIGH_LEVEL, PASSIVE_LEVEL
@@ -19,6 +21,7 @@ from miniport.versions import WINDOWS
 from verifier.errors import UsageError
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 IrqlRange = tuple[int, int]
 """Lowest and highest IRQL at which a routine may be called."""
@@ -49,7 +52,7 @@ class Routine:
     handlers: int
     handlers_rule: str
     fails: tuple[str, ...]
-    on_failure: Callable[[int | None], Any] | None
+    on_failure: Callable[..., Any] | None
     c: str
     source: str
     event: bool
@@ -60,14 +63,14 @@ TABLE: dict[str, Routine] = {}
 """Every routine that is modelled, by its documented name."""
 
 BY_PYTHON: dict[str, Routine] = {}
-"""The same rows by the name of their Python face."""
+"""Rows by the name of their Python face; where two NDIS names share one face, the row that was entered first."""
 
 
 def routine(
     name: str, *, c: str, source: str, irql: IrqlRange | dict[str, IrqlRange] = ANY, irql_rule: str | dict[str, str] = "",
     handlers: int = ANYWHERE, handlers_rule: str = "", fails: tuple[str, ...] = (),
-    on_failure: Callable[[int | None], Any] | None = None, event: bool = True, direct: bool = False,
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    on_failure: Callable[..., Any] | None = None, event: bool = True, direct: bool = False,
+) -> Callable[[F], F]:
     """Enter a routine into the table. The decorated function is its implementation, with (ndis, adapter, ...) first.
 
     *on_failure* makes what the call returns when a fault makes it fail, from the status code (None for ``null``); by
@@ -75,7 +78,7 @@ def routine(
     accesses, which have to be fast; the bus asks for faults and records, and any IRQL and handler will do.
     """
 
-    def enter(function: Callable[..., Any]) -> Callable[..., Any]:
+    def enter(function: F) -> F:
         if name in TABLE:
             raise ValueError(f"routine {name} stands in the table twice")
         for effect in fails:
@@ -94,18 +97,38 @@ def routine(
     return enter
 
 
+def alias(name: str, of: str, *, c: str, source: str, python: str = "", irql: IrqlRange | None = None) -> None:
+    """Enter a second name of a routine that stands in the table: a row of its own, the same function. With *python* the name has
+    a face of its own, too, at IRQL *irql* where its page says another; else it shares the face of *of*, under whose name it is
+    recorded and fails."""
+    if name in TABLE:
+        raise ValueError(f"routine {name} stands in the table twice")
+    first = TABLE[of]
+    row = replace(first, index=len(TABLE), name=name, python=python or first.python, c=c, source=source,
+                  irql=first.irql if irql is None else {"": irql}, fails=first.fails if python else ())
+    TABLE[name] = row
+    BY_PYTHON.setdefault(row.python, row)
+
+
 _STATUS_BY_NAME = {name.removeprefix("NDIS_STATUS_"): value for value, name in STATUS_NAMES.items()}
 
 
-def failure_of(row: Routine, effect: str) -> Any:
-    """What the call returns when *effect* is injected; `UsageError` names the effects that the row documents."""
+def failure_of(row: Routine, effect: str, *arguments: Any) -> Any:
+    """What a call with *arguments* returns when *effect* is injected; `UsageError` names the effects that the row documents.
+    Where `on_failure` takes arguments of the call and there are none, the status."""
+    first = BY_PYTHON.get(row.python, row)
+    if first is not row and first.fails:
+        raise UsageError(f"{row.name} never fails under this name: its face is that of {first.name}", f"name the fault {first.name}#N")
     if not row.fails:
         raise UsageError(f"{row.name} never fails", "choose a routine that can fail; release routines are only raced")
     chosen = row.fails[0] if effect == "fail" else effect.removeprefix("NDIS_STATUS_")
     if chosen not in row.fails:
         raise UsageError(f"{row.name} never fails with {effect!r}", f"documented: {', '.join(row.fails)}")
     status = None if chosen == "null" else _STATUS_BY_NAME[chosen]
-    return row.on_failure(status) if row.on_failure is not None else status
+    if row.on_failure is None:
+        return status
+    wanted = row.on_failure.__code__.co_argcount - 1
+    return row.on_failure(status, *arguments[:wanted]) if len(arguments) >= wanted else status
 
 
 def irql_limits(row: Routine, windows: str) -> IrqlRange:
@@ -127,8 +150,7 @@ def by_version(values: dict[str, T], windows: str, default: T) -> T:
 
 
 _PLAIN = '''
-def {python}(self{signature}):
-    """{name}. {summary}"""
+def face(self{parameters}):
     n = self._ndis
     irql = n.scheduler.current.irql
     low, high = n.irql_limits[{index}]
@@ -137,33 +159,50 @@ def {python}(self{signature}):
     if n.handler & {forbidden}:
         n.wrong_context(ROW)
     if n.injector is not None:
-        effect = n.injector.take("{name}")
+        effect = n.injector.take({name!r})
         if effect is not None:
-            return n.fail(ROW, effect)
-    result = IMPLEMENTATION(n, self{arguments})
+            return n.fail(ROW, effect, self{parameters})
+    result = IMPLEMENTATION(n, self{parameters})
     {event}
     if n.scheduler.attention:
         n.scheduler.point()
     return result
 '''
-_EVENT = "n.record((n.clock.now, {kind}, n.scheduler.current.number, \"{name}\", result))"
+_EVENT = "n.record((n.clock.now, {kind}, n.scheduler.current.number, {name!r}, result))"
+_INDEX, _FORBIDDEN, _KIND, _NAME = 0x5EED_0001, 0x5EED_0002, 0x5EED_0003, "name of the routine"
+"""What stands in a shape where each row has constants of its own."""
+
+
+@cache
+def _shape(parameters: int, event: bool) -> CodeType:
+    """The code of every face with that many *parameters*: compiled once, as compiling is what a start-up would take longest for."""
+    source = _PLAIN.format(
+        parameters="".join(f", p{i}" for i in range(parameters)), index=_INDEX, forbidden=_FORBIDDEN, name=_NAME,
+        event=_EVENT.format(kind=_KIND, name=_NAME) if event else "pass")
+    module = compile(source, "<face of a routine>", "exec")
+    return next(constant for constant in module.co_consts if isinstance(constant, CodeType))
 
 
 def generate(row: Routine, event_kind: int) -> Callable[..., Any]:
     """The method of the Python face for one row."""
-    names = list(row.parameters)
-    first_default = len(names) - len(row.defaults)
-    signature = "".join(
-        f", {name}" if i < first_default else f", {name}=D{i - first_default}" for i, name in enumerate(names))
+    count = len(row.parameters)
     if row.direct:
-        return row.implementation
-    source = _PLAIN.format(
-        python=row.python, signature=signature, name=row.name, index=row.index,
-        summary=(row.implementation.__doc__ or "").strip().replace('"""', "'''").replace("\\", "\\\\"),
-        forbidden=~row.handlers & ANYWHERE, arguments="".join(f", {name}" for name in names),
-        event=_EVENT.format(kind=event_kind, name=row.name) if row.event else "pass")
-    space: dict[str, Any] = {"ROW": row, "IMPLEMENTATION": row.implementation}
-    space.update({f"D{i}": value for i, value in enumerate(row.defaults)})
-    exec(compile(source, f"<face of {row.name}>", "exec"), space)
-    method: Callable[..., Any] = space[row.python]
+        return named(row.implementation, row.python)
+    shape = _shape(count, row.event)
+    own = {_INDEX: row.index, _FORBIDDEN: ~row.handlers & ANYWHERE, _KIND: event_kind, _NAME: row.name}
+    code = shape.replace(
+        co_name=row.python, co_qualname=row.python, co_filename=f"<face of {row.name}>",
+        co_varnames=(shape.co_varnames[0], *row.parameters, *shape.co_varnames[count + 1:]),
+        co_consts=tuple(own.get(constant, constant) for constant in shape.co_consts))
+    method = FunctionType(code, {"ROW": row, "IMPLEMENTATION": row.implementation}, row.python, row.defaults or None)
+    method.__doc__ = f"{row.name}. {(row.implementation.__doc__ or '').strip()}"
     return method
+
+
+def named(function: Callable[..., Any], python: str) -> Callable[..., Any]:
+    """*function* under the name *python*: itself if that is its name."""
+    if function.__name__ == python or not isinstance(function, FunctionType):
+        return function
+    copy = FunctionType(function.__code__, function.__globals__, python, function.__defaults__, function.__closure__)
+    copy.__doc__, copy.__annotations__, copy.__module__ = function.__doc__, function.__annotations__, function.__module__
+    return copy

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from verifier.rule import rule
+from verifier.rule import Severity, rule
 
 MINIPORT_EXCEPTION = rule(
     "miniport-exception", "mend the handler: on Windows this is a bug check",
@@ -12,9 +12,9 @@ STATE_UNDECLARED = rule(
     "miniport-state-undeclared", "declare the field in the adapter context: state in the miniport object is seen by no check",
     text="State that changes after construction lives in the declared adapter context.")
 IRQL_RESTORED = rule(
-    "irql-restored", "leave the handler at the IRQL at which it was called",
+    "irql-restored", "leave the handler at the IRQL at which it was called", also=("init-passive", "halt-passive"),
     text="A handler returns at the IRQL at which it was called.")
-TIME_LIMIT = rule("time-limit", "bound every wait by a count and give up with a status")
+TIME_LIMIT = rule("time-limit", "bound every wait by a count and give up with a status", also=("init-no-hang-timeout",))
 ROUTINE_IRQL = rule(
     "routine-irql", "call the routine at an IRQL that its page allows, or leave the work to a handler that runs at one",
     text="A routine is called at an IRQL that its documentation allows; for routines that have no rule of their own.")
@@ -26,6 +26,8 @@ ATTRIBUTES_FIRST = rule("attr5-first", "call NdisMSetAttributesEx before anythin
 ATTRIBUTES_ONCE = rule("attr5-once", "set the attributes once")
 ATTRIBUTES_NO_IGNORE = rule("attr5-no-ignore", "leave IGNORE_PACKET_TIMEOUT, IGNORE_REQUEST_TIMEOUT and INTERMEDIATE_DRIVER alone")
 ATTRIBUTES_SURPRISE = rule("attr5-surprise", "set SURPRISE_REMOVE_OK only from Windows XP on")
+ATTRIBUTES_TYPE = rule(
+    "attr5-adapter-type", "name the bus on which the NIC was found: NDIS_INTERFACE_PCI for a PCI card, NDIS_INTERFACE_ISA for an ISA card")
 ATTRIBUTES_WHERE = rule("attr5-passive-init", "set the attributes in the initialize handler")
 
 PORTS_EXACT = rule("ioport-deregister-exact", "repeat port, count and offset of the registration")
@@ -33,10 +35,16 @@ PORTS_INIT = rule("ioport-register-init", "register ports in the initialize hand
 PORTS_AFTER = rule("ioport-no-access-after", "access no port after it was deregistered")
 MAP_INIT = rule("iomap-init-only", "map only device memory, in the initialize handler, after the attributes")
 UNMAP_EXACT = rule("iomap-unmap-exact", "repeat address and length of the mapping")
+RESOURCES_CURRENT = rule(
+    "resources-current", "ask NdisMQueryAdapterResources in every initialize: after a rebalance the resources are others",
+    text="Addresses, ports and interrupts are those that the system assigned for this initialize.")
 MAP_AFTER = rule("iomap-no-access-after", "access no register after it was unmapped")
 
-INIT_RELEASE = rule("init-fail-release-all", "release what was claimed, in reverse order, on every path that fails")
-HALT_UNDO = rule("halt-undo-all", "release in halt all that initialize claimed")
+INIT_RELEASE = rule("init-fail-release-all", "release what was claimed, in reverse order, on every path that fails",
+                    also=("shared-free-on-init-fail", "contig-init-fail-release"))
+HALT_UNDO = rule("halt-undo-all", "release in halt all that initialize claimed",
+                 also=("shared-free-all-at-halt", "mapreg-free-required", "contig-free-before-unload", "config-open-close",
+                       "pool-leak-unload"))
 INIT_FAILED = rule(
     "initialize-failed-without-fault", "initialize has to succeed where no routine failed and the limits can be met", symptom=True)
 INIT_STATUS = rule("init-status-set", "return SUCCESS or a failure that the documents name, never PENDING")
@@ -83,11 +91,19 @@ SG_INIT_ONLY = rule("sg5-init-only", "set scatter/gather DMA up in the initializ
 SG_NOT_24 = rule("sg5-not-24bit", "use map registers for a NIC below 32 address bits")
 
 INT_REGISTER = rule("int-register-init", "register the interrupt in initialize, after the attributes")
+INT_READY = rule(
+    "init-ready-before-interrupt", "register the interrupt when everything is in place that the ISR touches",
+    also=("int-isr-before-return", "miniport-exception"))
+INT_ONE = rule("int-one-registration", "register the interrupt once", severity=Severity.WARNING)
+INT_WAITS = rule("int-deregister-waits", "deregister the interrupt with no spin lock held: the call waits for the deferred call")
+INT_REENABLE = rule(
+    "int-dpc-reenable", "let the NIC interrupt again, in enable_interrupt or at the end of handle_interrupt", also=("lost-cause",))
 INT_SHARED_ISR = rule("int-shared-needs-isr", "pass RequestIsr TRUE with SharedInterrupt TRUE")
 INT_QUIET = rule("int-isr-quiet", "acknowledge or mask the cause in the ISR", also=("init-isr-during-init-ndis5",))
 INT_NOT_OURS = rule("int-isr-false-if-not-ours", "say False when this NIC did not interrupt")
 INT_DEREGISTER_WHERE = rule("int-deregister-where", "deregister once, in halt or a failing initialize")
-INT_DISABLE_FIRST = rule("int-deregister-disable-first", "mask the NIC's interrupts before the interrupt is deregistered")
+INT_DISABLE_FIRST = rule("int-deregister-disable-first", "mask the NIC's interrupts before the interrupt is deregistered",
+                         also=("halt-disable-interrupts-first",))
 INT_SYNC_AFTER = rule("int-no-sync-after", "synchronize only while the interrupt is registered")
 ISR_ONLY_ANY = rule("int-isr-any-irql-only", "call nothing in the ISR but register access and what any IRQL allows")
 
@@ -103,7 +119,8 @@ LOCK_INIT = rule("lock-init-first", "call NdisAllocateSpinLock before the lock i
 LOCK_FREE = rule("lock-free-at-halt", "free a lock only when nobody holds it")
 
 SLEEP_IRQL = rule("sleep-below-dispatch", "sleep below DISPATCH_LEVEL, at most 30 s")
-STALL_LONG = rule("stall-50us", "stall at most 50 microseconds at a time; sleep where the IRQL allows it")
+STALL_LONG = rule("stall-50us", "stall at most 50 microseconds at a time; sleep where the IRQL allows it",
+                  also=("reset-stall-limit",))
 CONTIG_IRQL = rule("contig-alloc-irql", "allocate contiguous memory at an IRQL that the Windows version allows")
 CONTIG_FREE_2008 = rule("contig-free-irql-2008", "free contiguous memory at DISPATCH_LEVEL or below")
 CONTIG_FREE_OLD = rule("contig-free-irql-pre2008", "free contiguous memory at APC_LEVEL or below before Server 2008")
@@ -111,6 +128,9 @@ CONTIG_FREE_NT4 = rule("contig-free-irql-nt4", "free contiguous memory at PASSIV
 
 SEND_ONCE = rule("send-complete-once", "complete each packet that was left pending, once")
 SEND_STATUS = rule("send-status", "return SUCCESS, PENDING or a failure; RESOURCES only from a serialized miniport")
+RESOURCES_ANNOUNCED = rule(
+    "send-resources-announced", "call NdisMSendResourcesAvailable when packets can be taken again after one was refused")
+STATUS_COMPLETE = rule("status-complete-follows", "call NdisMIndicateStatusComplete after the last NdisMIndicateStatus")
 FRAME_LOST = rule(
     "frame-lost-without-fault", "follow the frame through ring and interrupts: it has to arrive when nothing fails", symptom=True)
 LOST_CAUSE = rule(
@@ -121,27 +141,34 @@ OID_ONCE = rule("oid-complete-once", "complete a request that was left pending o
 OID_CURRENT = rule("oid-complete-current", "complete a query with NdisMQueryInformationComplete, a set with NdisMSetInformationComplete")
 OID_STATUS = rule("oid-status-set", "complete a request with its final status, never NDIS_STATUS_PENDING")
 RESET_STATUS = rule("reset-status", "return SUCCESS, PENDING, RESET_IN_PROGRESS, SOFT_ERRORS, HARD_ERRORS or NOT_RESETTABLE")
+RESET_PENDING_WORK = rule(
+    "reset-complete-pending-work", "complete every packet before the reset is complete; only of a serialized miniport NDIS takes them back",
+    also=("send-complete-once",))
 RESET_ONCE = rule("reset-complete-once", "call NdisMResetComplete once after a reset that returned NDIS_STATUS_PENDING, and never else")
+RESET_COMPLETE_IRQL = rule("reset-complete-irql", "call NdisMResetComplete at DISPATCH_LEVEL")
 RESET_LOCK = rule("reset-complete-no-lock", "release spin locks before NdisMResetComplete", also=("lock-not-across-upcall",))
 TRANSFER_ONCE = rule(
-    "transfer-complete-once", "call NdisMTransferDataComplete once for each transfer that was left pending",
-    text="A transfer that transfer_data left pending is completed exactly once, none else, all before halt returns.")
+    "transfer-complete-once", "call NdisMTransferDataComplete once for each transfer that was left pending")
 LOOKAHEAD = rule(
-    "receive-lookahead", "show the header, and at least as many bytes behind it as the packet has or the protocol wants to see",
-    text="NdisMEthIndicateReceive comes from a serialized miniport, with a header of 14 bytes and no more bytes than the packet has.")
+    "receive-lookahead", "show the header, and at least as many bytes behind it as the packet has or the protocol wants to see")
 RECEIVE_COMPLETE = rule(
-    "receive-indications-complete", "call NdisMEthIndicateReceiveComplete after the last NdisMEthIndicateReceive of a handler",
-    text="NdisMEthIndicateReceiveComplete follows one or more calls of NdisMEthIndicateReceive.")
+    "receive-indications-complete", "call NdisMEthIndicateReceiveComplete after the last NdisMEthIndicateReceive of a handler")
 OID_BUFFER = rule("oid-buffer-bound", "write no more than the request's buffer holds; tell the bytes needed")
 QUIESCE = rule("shutdown-interrupts-off", "mask the NIC's interrupts in shutdown",
                also=("shutdown-quiesce",), text="After the shutdown handler the NIC pulls no interrupt line.")
-SURPRISE_POLL = rule("surprise-all-ones", "leave a loop that reads all ones: the card is gone")
+SURPRISE_POLL = rule("surprise-all-ones", "leave a loop that reads all ones: the card is gone",
+                     also=("time-limit", "halt-surprise-removed", "surprise-remove-ok-flag"))
+SURPRISE_NOTE = rule(
+    "surprise-note", "remember in pnp_event_notify that the card is gone, and fail what comes down afterwards", severity=Severity.WARNING)
+SHUTDOWN_ANY_IRQL = rule("shutdown-any-irql", "call in shutdown only what is allowed at any IRQL: it runs at HIGH_LEVEL in a bug check")
+WITHOUT_RESOURCES = rule(
+    "init-success-without-resources", "let initialize fail, or do without, when a step failed", also=("miniport-exception",))
 REGISTER_HANDLERS = rule(
-    "miniport-characteristics", "supply the handlers that NDIS 5 makes mandatory",
-    text="A miniport registers the mandatory handlers for its NDIS version.")
-RECEIVE_STATUS = rule("receive-status", "set NDIS_STATUS_SUCCESS or NDIS_STATUS_RESOURCES in each packet before it is indicated",
-                      text="The status of an indicated packet is SUCCESS or RESOURCES.")
+    "miniport-characteristics", "supply the handlers that NDIS 5 makes mandatory")
+RECEIVE_STATUS = rule("receive-status", "set NDIS_STATUS_SUCCESS or NDIS_STATUS_RESOURCES in each packet before it is indicated")
+TRAFFIC_AFTER_FAULT = rule(
+    "traffic-after-fault", "undo what the failed step had begun, so that the next frame finds ring, packets and locks in order",
+    symptom=True, text="Frames that are sent and received after a fault that is over arrive.")
 FRAME_CHANGED = rule("frame-changed-without-fault", "find the store or the transfer that changed the bytes", symptom=True,
                      text="A frame arrives with the bytes with which it was sent, but for zero padding to 60 bytes.")
-HANDLER_RESULT = rule("handler-result", "return what the handler's documentation says (docs/write-a-miniport.md)",
-                      text="A handler returns values of the documented kind.")
+HANDLER_RESULT = rule("handler-result", "return what the handler's documentation says (docs/write-a-miniport.md)")

@@ -16,6 +16,10 @@ _HIGHEST = {"nt4": (4, 0), "2000": (5, 0)}
 _TITLES = {"nt4": "Windows NT 4.0", "2000": "Windows 2000", "xp": "Windows XP", "xp-sp1": "Windows XP SP1",
            "2003": "Windows Server 2003", "vista": "Windows Vista", "2008": "Windows Server 2008", "7": "Windows 7"}
 
+CHARACTERISTICS_LENGTH = {(3, 0): 112, (4, 0): 136, (5, 0): 184, (5, 1): 240}
+"""Bytes of the NDISxx_MINIPORT_CHARACTERISTICS of each NDIS version, with pointers of 8 bytes: two UCHARs, a USHORT, a UINT, and 13,
+16, 22 and 29 pointers."""
+
 
 def check_versions(windows: str, ndis: tuple[int, int]) -> None:
     """`UsageError` where no miniport of NDIS version *ndis* runs on *windows*."""

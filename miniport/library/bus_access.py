@@ -123,6 +123,17 @@ def move_to_mapped_memory(ndis: Ndis, adapter: Adapter, window: RegisterWindow, 
         _WRITE[size](adapter, window, at, int.from_bytes(source.read(at - offset, size), "little"))
 
 
+@routine("NdisMoveMappedMemory", event=False, c="VOID NdisMoveMappedMemory(OUT PVOID Destination, PVOID Source, ULONG Length)",
+         source="nt4:103ndisx_114")
+def move_mapped_memory(ndis: Ndis, adapter: Adapter, destination: RegisterWindow, destination_offset: int, source: RegisterWindow,
+                       source_offset: int, length: int) -> None:
+    """Copy device memory at an offset of one mapping to device memory at an offset of a mapping, the same or another. In ULONGs
+    where both offsets allow it, else in bytes, from the lowest address up; the page says nothing of ranges that overlap."""
+    together = destination_offset % _ULONG == source_offset % _ULONG
+    for at, size in _pieces(source_offset, length) if together else [(source_offset + i, 1) for i in range(length)]:
+        _WRITE[size](adapter, destination, destination_offset + at - source_offset, _READ[size](adapter, source, at))
+
+
 @routine("NdisZeroMappedMemory", event=False, c="VOID NdisZeroMappedMemory(PVOID Destination, ULONG Length)", source="nt4:103ndisx_222")
 def zero_mapped_memory(ndis: Ndis, adapter: Adapter, window: RegisterWindow, offset: int, length: int) -> None:
     """Clear device memory at *offset* of a mapping."""

@@ -96,6 +96,8 @@ def write_pci_slot_information(ndis: Ndis, adapter: Adapter, slot: int, offset: 
     """Write configuration space. Returns the number of bytes written."""
     if ndis.nic.bus_kind != "pci":
         return 0
+    if ndis.machine.bus.posted:
+        ndis.machine.bus.drain()  # no configuration cycle overtakes a posted write
     return ndis.nic.config.write(offset, data)
 
 
@@ -123,6 +125,9 @@ def _resources(nic: Nic) -> tuple[ResourceDescriptor, ...]:
     def of(bar: Bar) -> ResourceDescriptor:
         return ResourceDescriptor("port" if bar.ports else "memory", nic.config.bar(bar.number), bar.size)
 
+    if nic.machine.messages:
+        return (*(of(bar) for bar in nic.bars),
+                ResourceDescriptor("interrupt", line.vector, 1, line.irql, mode=NDIS_INTERRUPT_LATCHED))
     if nic.dma_channel is None:
         return (*(of(bar) for bar in nic.bars), ResourceDescriptor("interrupt", line.vector, 1, line.irql, shared=True))
     return (*(of(bar) for bar in nic.bars),

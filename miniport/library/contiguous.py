@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from allocator.memory_manager import CacheType
 from allocator.nodes import MM_ANY_NODE_OK
+from hw.dma_rules import DMA_WIDTH
 from hw.processor import APC_LEVEL, PASSIVE_LEVEL
 from miniport.handlers import METHODS, NOT_AT_DIRQL
 from miniport.library.shared import check_device_idle
 from miniport.routine import ANY, PASSIVE, UP_TO_DISPATCH, routine
 from miniport.versions import at_least, title
 from miniport.view import View
-from verifier.address import PhysicalAddress
-from verifier.address_book import BlockKind
+from verifier.address import PhysicalAddress, hex_address
+from verifier.address_book import Block, BlockKind
 from verifier.errors import NotModelledError
 
 if TYPE_CHECKING:
@@ -92,11 +93,21 @@ def mm_allocate_contiguous_node_memory(
 def _contiguous(ndis: Ndis, adapter: Adapter, name: str, length: int, lowest: int, highest: int, boundary: int, cache: int,
                 node: int = MM_ANY_NODE_OK) -> View | None:
     block = ndis.memory.allocate_contiguous(name, length, lowest, highest, boundary, cache, adapter.number, node)
+    _check_highest(ndis, name, highest, block)
     if block is None:
         ndis.refused(name)
         return None
     adapter.claim(block, block.name, name, block, also=("contig-free-before-unload",))
     return View(ndis.port, block)
+
+
+def _check_highest(ndis: Ndis, name: str, highest: int, block: Block | None) -> None:
+    """The highest address is inclusive: one that is exactly the first beyond the card's reach was meant to be the last inside."""
+    limits = ndis.nic.limits
+    if ndis.machine.bus.to_logical(highest) == limits.reach:
+        ndis.findings.report(
+            DMA_WIDTH, f"{name}: HighestAcceptableAddress {hex_address(highest)} is inclusive, and one more than the {limits.address_bits} "
+            f"address bits of {ndis.nic.name} reach: the last is {hex_address(highest - 1)}", block=block, subject=(name,))
 
 
 @routine("MmFreeContiguousMemory", irql=_FREE_IRQL, irql_rule=_FREE_RULE, handlers=NOT_AT_DIRQL,

@@ -12,10 +12,21 @@ from miniport.packet import Owner, Packet
 from miniport.routine import UP_TO_DISPATCH, routine
 from miniport.status import NDIS_STATUS_PENDING, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS, status_name
 from miniport.view import View
+from verifier.rule import Severity, rule
 
 if TYPE_CHECKING:
     from miniport.adapter import Adapter
     from miniport.ndis import Ndis
+
+RESOURCES_SERIALIZED = rule(
+    "send-resources-serialized", "queue packets in the miniport: only a serialized one refuses them and says when it takes them again",
+    severity=Severity.WARNING)
+NO_TRANSFER = rule(
+    "receive-no-transfer-complete", "indicate either whole packets, or the beginning of frames whose rest is transferred",
+    severity=Severity.WARNING)
+STATUS_UP = rule(
+    "status-while-up", "indicate status between the return of initialize and the call of halt", severity=Severity.WARNING,
+    also=("halt-no-status-after",))
 
 _HEADER_BYTES = 14
 
@@ -38,6 +49,10 @@ def send_complete(ndis: Ndis, adapter: Adapter, packet: Packet, status: int) -> 
          c="VOID NdisMSendResourcesAvailable(NDIS_HANDLE)", source="ddi:ndis/nf-ndis-ndismsendresourcesavailable")
 def send_resources_available(ndis: Ndis, adapter: Adapter) -> None:
     """A serialized miniport that refused a packet for want of resources can take packets again."""
+    if not adapter.serialized:
+        ndis.findings.report(
+            RESOURCES_SERIALIZED, "NdisMSendResourcesAvailable by a deserialized miniport, to which NDIS leaves the queue",
+            subject=("resources",))
     ndis.protocol.resources_available()
 
 
@@ -60,6 +75,7 @@ def indicate_receive_packet(ndis: Ndis, adapter: Adapter, packets: Sequence[Pack
             ndis.findings.report(
                 rules.RECEIVE_STATUS, f"{packet!r} is indicated with status {status_name(packet.status)}; set SUCCESS or RESOURCES",
                 subject=(packet,))
+        ndis.protocol.receiving.whole_packets = True
         ndis.protocol.receiving.received(packet)
 
 
@@ -102,6 +118,10 @@ def eth_indicate_receive_complete(ndis: Ndis, adapter: Adapter) -> None:
 def transfer_data_complete(ndis: Ndis, adapter: Adapter, packet: Packet, status: int, bytes_transferred: int) -> None:
     """The part of a frame is in *packet*, for which `transfer_data` returned NDIS_STATUS_PENDING."""
     _no_lock(ndis, "NdisMTransferDataComplete", packet)
+    if ndis.protocol.receiving.whole_packets:
+        ndis.findings.report(
+            NO_TRANSFER, "NdisMTransferDataComplete by a miniport that indicates packets with NdisMIndicateReceivePacket",
+            subject=("transfer",))
     if packet.number not in ndis.protocol.receiving.transfers or status == NDIS_STATUS_PENDING:
         ndis.findings.report(
             rules.TRANSFER_ONCE, f"NdisMTransferDataComplete of {packet!r} with {status_name(status)}; it belongs to "
@@ -115,6 +135,9 @@ def transfer_data_complete(ndis: Ndis, adapter: Adapter, packet: Packet, status:
          source="ddi:ndis/nf-ndis-ndismindicatestatus")
 def indicate_status(ndis: Ndis, adapter: Adapter, status: int, data: bytes = b"") -> None:
     """Tell the protocols of a change, for instance of the link."""
+    _no_lock(ndis, "NdisMIndicateStatus")
+    _up(ndis, "NdisMIndicateStatus")
+    ndis.protocol.status_incomplete = ndis.up
     ndis.protocol.status_indicated(status)
 
 
@@ -122,6 +145,14 @@ def indicate_status(ndis: Ndis, adapter: Adapter, status: int, data: bytes = b""
          source="ddi:ndis/nf-ndis-ndismindicatestatuscomplete")
 def indicate_status_complete(ndis: Ndis, adapter: Adapter) -> None:
     """End of the status indications."""
+    _no_lock(ndis, "NdisMIndicateStatusComplete")
+    _up(ndis, "NdisMIndicateStatusComplete")
+    ndis.protocol.status_incomplete = False
+
+
+def _up(ndis: Ndis, name: str) -> None:
+    if not ndis.up:
+        ndis.findings.report(STATUS_UP, f"{name} in {METHODS[ndis.handler]}", subject=("status",))
 
 
 def _no_lock(ndis: Ndis, name: str, packet: Packet | None = None) -> None:

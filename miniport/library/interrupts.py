@@ -114,7 +114,13 @@ def register_interrupt(ndis: Ndis, adapter: Adapter, vector: int, level: int, re
         report(rules.ATTRIBUTES_FIRST, f"{name} before NdisMSetAttributesEx", subject=(name,))
     if shared_interrupt and not request_isr:
         report(rules.INT_SHARED_ISR, f"{name}: SharedInterrupt TRUE with RequestIsr FALSE", subject=(name,))
+    if adapter.interrupt is not None:
+        report(rules.INT_ONE, f"{name} once more while the interrupt is registered", subject=(name,),
+               related=[("registered", adapter.interrupt.where)])
     line = ndis.nic.interrupt_line
+    if vector != line.vector and vector in ndis.nic.former_vectors:
+        report(rules.RESOURCES_CURRENT, f"{name}: {ndis.nic.name} interrupted by vector {vector} before the system gave it other resources",
+               subject=("resources",))
     if vector != line.vector or adapter.interrupt is not None:
         ndis.refused(name)
         return NDIS_STATUS_RESOURCE_CONFLICT, None
@@ -125,6 +131,8 @@ def register_interrupt(ndis: Ndis, adapter: Adapter, vector: int, level: int, re
     adapter.claim(interrupt, "interrupt", name)
     if line.asserting:
         ndis.scheduler.attention = True
+    elif shared_interrupt and adapter.context is not None:
+        ndis.scheduler.serve_once(line)  # another device on the line interrupts before the call returns
     return NDIS_STATUS_SUCCESS, interrupt
 
 
@@ -141,6 +149,11 @@ def deregister_interrupt(ndis: Ndis, adapter: Adapter, interrupt: Interrupt) -> 
         ndis.findings.report(
             rules.INT_DISABLE_FIRST, f"NdisMDeregisterInterrupt while {ndis.nic.name} may still pull its interrupt line",
             subject=("interrupt",))
+    if ndis.held:
+        lock = ndis.held[-1]
+        ndis.findings.report(
+            rules.INT_WAITS, f"NdisMDeregisterInterrupt while {lock.name} is held: the deferred call that it waits for may want the lock",
+            subject=("interrupt",), related=[("acquired", lock.acquired_at)])
     scheduler = ndis.scheduler
     if scheduler.dpc_pending(interrupt.dpc):
         scheduler.point(now=True)
@@ -204,7 +217,7 @@ def stall_execution(ndis: Ndis, adapter: Adapter, microseconds: int) -> None:
     if microseconds > LONGEST_STALL_US and not ndis.handler & INIT_OR_HALT:
         ndis.findings.report(
             rules.STALL_LONG, f"NdisStallExecution of {microseconds} us in {METHODS[ndis.handler]}; at most {LONGEST_STALL_US}",
-            subject=("stall", ndis.handler))
+            subject=("stall", ndis.handler), also=("reset-stall-limit",) if ndis.handler == Handler.RESET else ())
     ns = min(max(microseconds, 0), LONGEST_SLEEP_US) * US
     ndis.allow(ns)
     ndis.clock.advance(ns)

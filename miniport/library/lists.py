@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from miniport.library.interlocked import WITH_LOCK_IRQL, load_number, store_number, under_lock
 from miniport.library.locks import SpinLock
-from miniport.routine import routine
+from miniport.routine import alias, routine
 from miniport.view import View
 from verifier.address import hex_address
 from verifier.rule import rule
@@ -32,6 +32,10 @@ _FLINK, _BLINK = 0, 8
 def initialize_list_head(ndis: Ndis, adapter: Adapter, head: View) -> None:
     """Make an empty list of the 16 bytes at *head*."""
     _link(head, head)
+
+
+alias("InitializeListHead", "NdisInitializeListHead", c="VOID InitializeListHead(PLIST_ENTRY ListHead)",
+      source="ddi:wdm/nf-wdm-initializelisthead")
 
 
 @routine("InsertHeadList", c="VOID InsertHeadList(PLIST_ENTRY ListHead, PLIST_ENTRY Entry)", source="ddi:wdm/nf-wdm-insertheadlist",

@@ -58,31 +58,32 @@ def free_spin_lock(ndis: Ndis, adapter: Adapter, lock: SpinLock) -> None:
          c="VOID NdisAcquireSpinLock(PNDIS_SPIN_LOCK)", source="ddi:ndis/nf-ndis-ndisacquirespinlock")
 def acquire_spin_lock(ndis: Ndis, adapter: Adapter, lock: SpinLock) -> None:
     """Acquire the lock and raise to DISPATCH_LEVEL."""
-    _acquire(ndis, lock, by_dpr=False)
+    acquire(ndis, lock, by_dpr=False)
 
 
 @routine("NdisReleaseSpinLock", irql=AT_DISPATCH, irql_rule="lock-release-irql", handlers=NOT_AT_DIRQL,
          c="VOID NdisReleaseSpinLock(PNDIS_SPIN_LOCK)", source="ddi:ndis/nf-ndis-ndisreleasespinlock")
 def release_spin_lock(ndis: Ndis, adapter: Adapter, lock: SpinLock) -> None:
     """Release the lock and go back to the IRQL before."""
-    _release(ndis, lock, by_dpr=False)
+    release(ndis, lock, by_dpr=False)
 
 
 @routine("NdisDprAcquireSpinLock", irql=AT_DISPATCH, irql_rule="lock-dpr-irql", handlers=NOT_AT_DIRQL,
          c="VOID NdisDprAcquireSpinLock(PNDIS_SPIN_LOCK)", source="ddi:ndis/nf-ndis-ndisdpracquirespinlock")
 def dpr_acquire_spin_lock(ndis: Ndis, adapter: Adapter, lock: SpinLock) -> None:
     """Acquire the lock where the processor is at DISPATCH_LEVEL already."""
-    _acquire(ndis, lock, by_dpr=True)
+    acquire(ndis, lock, by_dpr=True)
 
 
 @routine("NdisDprReleaseSpinLock", irql=AT_DISPATCH, irql_rule="lock-dpr-irql", handlers=NOT_AT_DIRQL,
          c="VOID NdisDprReleaseSpinLock(PNDIS_SPIN_LOCK)", source="ddi:ndis/nf-ndis-ndisdprreleasespinlock")
 def dpr_release_spin_lock(ndis: Ndis, adapter: Adapter, lock: SpinLock) -> None:
     """Release a lock that the Dpr form acquired."""
-    _release(ndis, lock, by_dpr=True)
+    release(ndis, lock, by_dpr=True)
 
 
-def _acquire(ndis: Ndis, lock: SpinLock, *, by_dpr: bool) -> None:
+def acquire(ndis: Ndis, lock: SpinLock, *, by_dpr: bool = False) -> None:
+    """Make the running processor the holder of *lock*, at DISPATCH_LEVEL."""
     report = ndis.findings.report
     processor = ndis.scheduler.current
     if not lock.live:
@@ -98,13 +99,16 @@ def _acquire(ndis: Ndis, lock: SpinLock, *, by_dpr: bool) -> None:
     lock.irql_before = processor.irql
     lock.acquired_at = ndis.where.capture()
     ndis.held.append(lock)
+    if len(ndis.held) > 1:
+        ndis.lock_order.nested(lock)
     ndis.lockset.locks_changed()
     ndis.scheduler.locks += 1
     if processor.irql < DISPATCH_LEVEL:
         processor.irql = DISPATCH_LEVEL
 
 
-def _release(ndis: Ndis, lock: SpinLock, *, by_dpr: bool) -> None:
+def release(ndis: Ndis, lock: SpinLock, *, by_dpr: bool = False) -> None:
+    """Undo `acquire`; the Dpr form leaves the IRQL as it is."""
     report = ndis.findings.report
     if lock.holder is None:
         report(rules.LOCK_BALANCED, f"{lock.name} is released while nobody holds it", subject=(lock,),

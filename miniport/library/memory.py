@@ -11,11 +11,20 @@ from miniport.handlers import METHODS, NOT_AT_DIRQL
 from miniport.routine import ANY, UP_TO_DISPATCH, routine
 from miniport.status import NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
 from miniport.view import View
-from verifier.address_book import BlockKind
+from verifier.address_book import Block, BlockKind
+from verifier.rule import rule
 
 if TYPE_CHECKING:
     from miniport.adapter import Adapter
     from miniport.ndis import Ndis
+
+
+POOL_ROUTINE = rule(
+    "pool-free-right-routine", "free with NdisFreeMemory what NDIS allocated, and with ExFreePool what ExAllocatePool did",
+    text="Pool memory is freed by a routine of the family that allocated it.")
+
+EX = "Ex"
+"""How the names of the executive's routines begin."""
 
 
 def _no_memory(status: int | None) -> tuple[int | None, None]:
@@ -46,6 +55,12 @@ def allocate_memory(ndis: Ndis, adapter: Adapter, length: int, flags: int = 0, h
 
 
 def _pool(ndis: Ndis, adapter: Adapter, name: str, length: int) -> tuple[int, View | None]:
+    block = allocate_pool(ndis, adapter, name, length)
+    return (NDIS_STATUS_FAILURE, None) if block is None else (NDIS_STATUS_SUCCESS, View(ndis.port, block))
+
+
+def allocate_pool(ndis: Ndis, adapter: Adapter, name: str, length: int) -> Block | None:
+    """A block of pool that *adapter* has to give back, or None."""
     block = None
     if length > 0:
         number = adapter.number_of("pool memory")
@@ -53,9 +68,9 @@ def _pool(ndis: Ndis, adapter: Adapter, name: str, length: int) -> tuple[int, Vi
                                      adapter=adapter.number)
     if block is None:
         ndis.refused(name)
-        return NDIS_STATUS_FAILURE, None
+        return None
     adapter.claim(block, block.name, name, block, also=("pool-leak-unload",))
-    return NDIS_STATUS_SUCCESS, View(ndis.port, block)
+    return block
 
 
 @routine("NdisFreeMemory", irql=UP_TO_DISPATCH, irql_rule="mem-ndisfreememory-irql", handlers=NOT_AT_DIRQL,
@@ -69,7 +84,9 @@ def free_memory(ndis: Ndis, adapter: Adapter, memory: View, length: int, flags: 
     checked = ndis.memory.checked_base("NdisFreeMemory", int(memory), BlockKind.POOL)
     if checked is None:
         return
-    if length != checked.size or flags:
+    if checked.routine.startswith(EX):
+        ndis.findings.report(POOL_ROUTINE, f"NdisFreeMemory: {checked.name} came from {checked.routine}", block=checked)
+    elif length != checked.size or flags:
         ndis.findings.report(
             rules.POOL_FREE_MATCH, f"NdisFreeMemory: {checked.name} was allocated with 0x{checked.size:x} bytes and flags 0, and is "
             f"freed with 0x{length:x} bytes and flags 0x{flags:x}", block=checked)

@@ -93,6 +93,12 @@ def _window(ndis: Ndis, adapter: Adapter, name: str, start: int, length: int, *,
         window = RegisterWindow(ndis.machine.bus, system, 0, start, length, ports, start)
         adapter.claim(window, "port range", name)
         return NDIS_STATUS_SUCCESS, window
+    for span, in_ports in nic.former:
+        if in_ports == ports and length > 0 and span.contains(Span(start, length)):
+            ndis.findings.report(
+                rules.RESOURCES_CURRENT, f"{name}: {Span(start, length)} belonged to {nic.name} before the system gave it other resources",
+                subject=("resources",))
+            break
     if not ports and ndis.ram.contains(start, max(length, 1)):
         ndis.findings.report(
             rules.MAP_INIT, f"{name}: {Span(start, max(length, 1))} is RAM, not device memory", span=Span(start, max(length, 1)))

@@ -15,6 +15,9 @@ from miniport.status import (
     NDIS_ATTRIBUTE_IGNORE_REQUEST_TIMEOUT,
     NDIS_ATTRIBUTE_INTERMEDIATE_DRIVER,
     NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK,
+    NDIS_INTERFACE_ISA,
+    NDIS_INTERFACE_PCI,
+    NDIS_STATUS_SUCCESS,
 )
 from miniport.versions import at_least, title
 from verifier.events import Kind
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from miniport.adapter import Adapter
     from miniport.ndis import Ndis
 
+_TYPES = {"pci": NDIS_INTERFACE_PCI, "isa": NDIS_INTERFACE_ISA}
 _FORBIDDEN = (NDIS_ATTRIBUTE_IGNORE_PACKET_TIMEOUT | NDIS_ATTRIBUTE_IGNORE_REQUEST_TIMEOUT
               | NDIS_ATTRIBUTE_INTERMEDIATE_DRIVER)
 
@@ -42,9 +46,13 @@ def set_attributes_ex(ndis: Ndis, adapter: Adapter, context: Any, check_for_hang
     if attribute_flags & NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK and not at_least(ndis.windows, "xp"):
         report(rules.ATTRIBUTES_SURPRISE, f"{title(ndis.windows)} does not know NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK",
                subject=("attributes",))
+    if adapter_type != _TYPES[ndis.nic.bus_kind]:
+        report(rules.ATTRIBUTES_TYPE, f"AdapterType is {adapter_type}, and {ndis.nic.name} was found on the {ndis.nic.bus_kind.upper()} "
+               f"bus, which is {_TYPES[ndis.nic.bus_kind]}", subject=("attributes",))
     adapter.context = context
     adapter.attributes = attribute_flags
     adapter.attributes_set = True
+    adapter.attributes_at = ndis.clock.now
     adapter.check_for_hang_seconds = check_for_hang_seconds
     adapter.interface = adapter_type
     adapter.bus_master = bool(attribute_flags & NDIS_ATTRIBUTE_BUS_MASTER)
@@ -83,6 +91,18 @@ def write_error_log_entry(ndis: Ndis, adapter: Adapter, error_code: int, values:
     """Write to the system's error log."""
     shown = "".join(f" 0x{value:x}" for value in values)
     ndis.error_log.append(f"error log: code 0x{error_code:08x}{shown}")
+
+
+@routine("NdisWriteEventLogEntry", irql=UP_TO_DISPATCH, handlers=RUN_TIME, fails=("RESOURCES", "BUFFER_TOO_SHORT"),
+         c="NDIS_STATUS NdisWriteEventLogEntry(PVOID LogHandle, ULONG EventCode, ULONG UniqueEventValue, USHORT NumStrings, PVOID "
+           "StringsList, ULONG DataSize, PVOID Data)", source="ddi:ndis/nf-ndis-ndiswriteeventlogentry")
+def write_event_log_entry(ndis: Ndis, adapter: Adapter, event_code: int, unique_event_value: int, strings: tuple[str, ...] = (),
+                          data: bytes = b"") -> int:
+    """Write to the system's event log, as protocol drivers do; a miniport calls NdisWriteErrorLogEntry. Returns a status. The page
+    gives no number for the most bytes that an entry holds: NDIS_STATUS_BUFFER_TOO_SHORT comes by a fault alone."""
+    shown = "".join(f" {string!r}" for string in strings) + (f" {data.hex()}" if data else "")
+    ndis.error_log.append(f"event log: code 0x{event_code:08x}, value 0x{unique_event_value:x}{shown}")
+    return NDIS_STATUS_SUCCESS
 
 
 @routine("DbgPrint", irql=ANY, event=False, c="ULONG DbgPrint(PCSTR Format, ...)", source="ddi:wdm/nf-wdm-dbgprint")

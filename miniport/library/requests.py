@@ -31,7 +31,7 @@ def set_information_complete(ndis: Ndis, adapter: Adapter, status: int) -> None:
     ndis.protocol.requests.completed("NdisMSetInformationComplete", False, status, b"")
 
 
-@routine("NdisMResetComplete", irql=AT_DISPATCH, handlers=RUN_TIME,
+@routine("NdisMResetComplete", irql=AT_DISPATCH, irql_rule="reset-complete-irql", handlers=RUN_TIME,
          c="VOID NdisMResetComplete(NDIS_HANDLE, NDIS_STATUS, BOOLEAN AddressingReset)", source="ddi:ndis/nf-ndis-ndismresetcomplete")
 def reset_complete(ndis: Ndis, adapter: Adapter, status: int, addressing_reset: bool) -> None:
     """Complete the reset for which `reset` returned NDIS_STATUS_PENDING. With *addressing_reset* NDIS sets filter and multicast list

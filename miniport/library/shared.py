@@ -93,7 +93,8 @@ def _reserve_bounce_pages(ndis: Ndis, adapter: Adapter, state: MapRegisters, cou
         return True
     state.bounce = ndis.memory.allocate(
         BlockKind.MAPPING, "NdisMAllocateMapRegisters", "bounce pages", count * PAGE_SIZE, owner="map registers",
-        lowest=max(0, -offset), highest=(1 << state.bits) - 1 - offset, adapter=adapter.number, logical_offset=offset)
+        lowest=max(0, -offset), highest=(1 << state.bits) - 1 - offset, adapter=adapter.number, logical_offset=offset,
+        cached=False)
     state.free_pages = list(range(count))
     return state.bounce is not None
 
@@ -128,7 +129,7 @@ def query_map_register_count(ndis: Ndis, adapter: Adapter, bus_type: int) -> tup
          c="VOID NdisGetBufferPhysicalArraySize(PNDIS_BUFFER, OUT PUINT ArraySize)", source="nt4:103ndisx")
 def get_buffer_physical_array_size(ndis: Ndis, adapter: Adapter, buffer: NdisBuffer) -> int:
     """Most pieces that mapping the buffer can give: its pages."""
-    return pages_for((int(buffer.view) & (PAGE_SIZE - 1)) + buffer.length)
+    return buffer.pages()
 
 
 @routine("NdisMStartBufferPhysicalMapping", irql=UP_TO_DISPATCH, irql_rule="mapreg-start-irql", handlers=NOT_SHUTDOWN,
@@ -160,13 +161,14 @@ def start_buffer_physical_mapping(ndis: Ndis, adapter: Adapter, buffer: NdisBuff
 def _map_buffer(ndis: Ndis, state: MapRegisters, buffer: NdisBuffer, index: int, write_to_device: bool,
                ) -> tuple[tuple[LogicalAddress, int], ...]:
     """Device addresses of a buffer; pieces out of the device's reach go through bounce pages."""
-    block, bus = buffer.view.block, ndis.machine.bus
+    view, left = buffer.span()
+    block, bus = view.block, ndis.machine.bus
     reach = 1 << state.bits
     pieces: list[tuple[LogicalAddress, int]] = []
     bounced: list[Bounce] = []
-    at, left = buffer.view.offset, buffer.length
+    at = view.offset
     while left:
-        physical = block.physical + at
+        physical = block.physical_at(at)
         size = min(left, PAGE_SIZE - (physical & (PAGE_SIZE - 1)))
         logical = bus.to_logical(physical)
         if logical < 0 or logical + size > reach:
@@ -191,16 +193,18 @@ def _bounce(ndis: Ndis, state: MapRegisters, bounced: list[Bounce], block: Block
     if pages is None or not state.free_pages:
         raise BedError("map registers without bounce pages", "this is a fault of the bed: please report it")
     page = state.free_pages.pop()
-    inset = page * PAGE_SIZE + (block.physical + at) % PAGE_SIZE
-    pages.device_reads = pages.device_writes = 1
+    physical = block.physical_at(at)
+    inset = page * PAGE_SIZE + physical % PAGE_SIZE
+    pages.device_reads += write_to_device
+    pages.device_writes += not write_to_device
     pages.was_mapped = True
     if write_to_device:
-        data = ndis.ram.read(block.physical + at, size)
+        data = ndis.ram.read(physical, size)
         if ndis.ram.unwritten is not None:
             ndis.findings.report(
-                NEVER_WRITTEN, f"a buffer is mapped for the NIC to read: byte 0x{ndis.ram.unwritten - block.physical:x} of {block.name} "
+                NEVER_WRITTEN, f"a buffer is mapped for the NIC to read: byte 0x{at + ndis.ram.unwritten - physical:x} of {block.name} "
                 "was never written since it was allocated", block=block)
-        ndis.ram.write_tagged(pages.physical + inset, data, ndis.ram.first_tag(block.physical + at, size))
+        ndis.ram.write_tagged(pages.physical + inset, data, ndis.ram.first_tag(physical, size))
     bounced.append(Bounce(block, at, page, inset, size, write_to_device))
     return pages.physical + inset
 
@@ -221,14 +225,15 @@ def complete_buffer_physical_mapping(ndis: Ndis, adapter: Adapter, buffer: NdisB
         if state.bounce is not None and not piece.write_to_device:
             at = state.bounce.physical + piece.inset
             data = ndis.ram.read(at, piece.size)
-            ndis.ram.write_tagged(piece.original.physical + piece.offset, data, ndis.ram.first_tag(at, piece.size))
+            ndis.ram.write_tagged(piece.original.physical_at(piece.offset), data, ndis.ram.first_tag(at, piece.size))
         state.free_pages.append(piece.page)
+        if state.bounce is not None:
+            state.bounce.device_reads -= piece.write_to_device
+            state.bounce.device_writes -= not piece.write_to_device
     to_device = state.to_device.pop(index)
     block.device_reads -= to_device
     block.device_writes -= not to_device
     del state.busy[index]
-    if state.bounce is not None and not state.busy:
-        state.bounce.device_reads = state.bounce.device_writes = 0
 
 
 # Scatter/gather
@@ -333,12 +338,16 @@ def free_shared_memory(ndis: Ndis, adapter: Adapter, length: int, cached: bool, 
          c="VOID NdisMUpdateSharedMemory(NDIS_HANDLE, ULONG Length, PVOID VirtualAddress, NDIS_PHYSICAL_ADDRESS)",
          source="nt4:103ndisx")
 def update_shared_memory(ndis: Ndis, adapter: Adapter, length: int, virtual_address: View, physical_address: int) -> None:
-    """Flush cached shared memory; nothing to do while the machine's caches are coherent."""
+    """Flush cached shared memory: what the processor stored goes to memory, and its next load reads memory. Nothing to do where the
+    machine's caches are coherent."""
     block = virtual_address.block
     if block.kind is not BlockKind.SHARED or not block.live or virtual_address.offset + length > block.size:
         ndis.findings.report(
             rules.SHARED_UPDATE, f"NdisMUpdateSharedMemory: 0x{length:x} bytes at {hex_address(int(virtual_address))} are not "
             "shared memory of this adapter", block=block)
+        return
+    if ndis.machine.cache is not None:
+        ndis.machine.cache.flush(block.physical + virtual_address.offset, length)
 
 
 def _check_irql(ndis: Ndis, block: Block) -> None:

@@ -134,7 +134,11 @@ def allocate_shared_memory_async(ndis: Ndis, adapter: Adapter, length: int, cach
     adapter.claim(request, request.name, name, rule=ASYNC_OUTSTANDING)
     chance, delay = ndis.machine.random.below(4), (1 + ndis.machine.random.below(LONGEST_US)) * US
     processor = _processor(ndis)
-    if processor is not None and (effect == "early" or (effect is None and chance == 0)):
+    if effect == "early" and processor is None and ndis.injector is not None:
+        ndis.injector.without_effect("allocate-complete", "a lock is held, or no processor is below the level of the handler")
+    if effect == "at-halt":
+        ndis.protocol.at_halt.append(lambda: _deliver(ndis, request))
+    elif processor is not None and (effect == "early" or (effect is None and chance == 0)):
         _complete_on(ndis, processor, request)
     else:
         ndis.clock.at(LATE_NS if effect == "late" else delay, lambda: _deliver(ndis, request))

@@ -26,6 +26,7 @@ from miniport.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
+from miniport.view import View
 from verifier.address import Span
 from verifier.address_book import Block, BlockKind
 from verifier.rule import rule
@@ -77,6 +78,8 @@ class Transfer:
     address: int
     before: bytes | None
     """What the buffer held before the card began to fill it, if that was ever written."""
+    places: tuple[tuple[int, int], ...]
+    """(Physical address, bytes) of the pieces of the buffer."""
 
 
 class DmaChannel:
@@ -133,7 +136,8 @@ def register_dma_channel(ndis: Ndis, adapter: Adapter, dma_channel: int, dma_32b
         offset = machine.bus.logical_offset
         handle.bounce = ndis.memory.allocate(
             BlockKind.MAPPING, name, f"DMA buffer of channel {number}", handle.maximum, owner="the HAL", lowest=max(0, -offset),
-            highest=channel.limits.last - offset, boundary=channel.limits.boundary, adapter=adapter.number, logical_offset=offset)
+            highest=channel.limits.last - offset, boundary=channel.limits.boundary, adapter=adapter.number, logical_offset=offset,
+            cached=False)
         if handle.bounce is None:
             ndis.refused(name)
             return NDIS_STATUS_RESOURCES, None
@@ -186,21 +190,23 @@ def setup_dma_transfer(ndis: Ndis, adapter: Adapter, miniport_dma_handle: DmaCha
         status = NDIS_STATUS_RESOURCES
     elif not handle.live or adapter.bus_master or not 0 < length <= handle.maximum or length % channel.width:
         status = NDIS_STATUS_RESOURCES
-    at, block = view.block.physical + view.offset, view.block
+    block = view.block
+    places = block.pieces(view.offset, length) if status == NDIS_STATUS_SUCCESS else []
+    at = places[0][0] if places else 0
     if status == NDIS_STATUS_SUCCESS and handle.bounce is None:
         logical = ndis.machine.bus.to_logical(at)
-        if logical < 0 or logical % channel.width or not channel.limits.legal(logical, length):
+        if logical < 0 or logical % channel.width or len(places) > 1 or not channel.limits.legal(logical, length):
             status = NDIS_STATUS_RESOURCES
     if status != NDIS_STATUS_SUCCESS:
         ndis.refused(name)
         return status
     before = None
     if handle.bounce is not None:
-        block, at, before = handle.bounce, handle.bounce.physical, _copy_out(ndis, handle, buffer, offset, length, write_to_device)
+        block, at, before = handle.bounce, handle.bounce.physical, _copy_out(ndis, handle, view, places, write_to_device)
     block.device_reads += write_to_device
     block.device_writes += not write_to_device
     block.was_mapped = True
-    handle.transfer = Transfer(buffer, offset, length, write_to_device, block, at, before)
+    handle.transfer = Transfer(buffer, offset, length, write_to_device, block, at, before, tuple(places))
     channel.program(ndis.machine.bus.to_logical(at), length, to_device=write_to_device, auto_initialize=handle.restarts,
                     service=Service.DEMAND if handle.demand else Service.SINGLE)
     return NDIS_STATUS_SUCCESS
@@ -240,26 +246,31 @@ def read_dma_counter(ndis: Ndis, adapter: Adapter, miniport_dma_handle: DmaChann
     return miniport_dma_handle.channel.bytes_left
 
 
-def _copy_out(ndis: Ndis, handle: DmaChannel, buffer: NdisBuffer, offset: int, length: int, to_device: bool) -> bytes | None:
+def _copy_out(ndis: Ndis, handle: DmaChannel, view: View, places: list[tuple[int, int]], to_device: bool) -> bytes | None:
     """Before a transfer: what the card will read goes to the HAL's buffer; what it will write is kept, and counts as not
-    there until the completion."""
-    ram, bounce, view = ndis.ram, handle.bounce, buffer.view + offset
-    at = view.block.physical + view.offset
-    data = ram.read(at, length)
+    there until the completion. *places* are the (physical address, bytes) of the buffer at *view*."""
+    ram, bounce = ndis.ram, handle.bounce
+    before, missing = b"", None
+    for at, size in places:
+        data = ram.read(at, size)
+        if missing is None and ram.unwritten is not None:
+            missing = len(before) + ram.unwritten - at
+        if bounce is None or not to_device:
+            ram.forget(at, size)
+            ndis.machine.transfers.append(Span(at, size))
+        else:
+            inset, tag = bounce.physical + len(before), ram.first_tag(at, size)
+            ram.write_tagged(inset, data, tag)
+            foreign = ram.first_foreign(at, size, tag)
+            if foreign is not None:
+                ram.write_tagged(inset + foreign[0] - at, data[foreign[0] - at:], foreign[1])
+        before += data
     if bounce is None or not to_device:
-        before = data if ram.unwritten is None else None
-        ram.forget(at, length)
-        ndis.machine.transfers.append(Span(at, length))
-        return before
-    if ram.unwritten is not None:
+        return before if missing is None else None
+    if missing is not None:
         ndis.findings.report(
-            NEVER_WRITTEN, f"a buffer is set up for the card to read: byte 0x{ram.unwritten - view.block.physical:x} of "
-            f"{view.block.name} was never written since it was allocated", block=view.block)
-    ram.write_tagged(bounce.physical, data, ram.first_tag(at, length))
-    foreign = ram.first_foreign(at, length, ram.first_tag(at, length))
-    if foreign is not None:
-        inset = foreign[0] - at
-        ram.write_tagged(bounce.physical + inset, data[inset:], foreign[1])
+            NEVER_WRITTEN, f"a buffer is set up for the card to read: byte 0x{view.offset + missing:x} of {view.block.name} was never "
+            "written since it was allocated", block=view.block)
     return None
 
 
@@ -277,10 +288,12 @@ def _end(ndis: Ndis, handle: DmaChannel) -> None:
     transfer.block.device_writes -= not transfer.to_device
     if transfer.to_device or handle.bounce is None:
         return
-    at = transfer.buffer.view.block.physical + transfer.buffer.view.offset + transfer.offset
-    ndis.machine.transfers.remove(Span(at, transfer.length))
-    if transfer.before is not None:
-        ram.write_tagged(at, transfer.before, 0)
-    if moved:
-        data, tag = ram.read(transfer.address, moved), ram.first_tag(transfer.address, moved)
-        ram.write_tagged(at, data, tag)
+    data, tag = (ram.read(transfer.address, moved), ram.first_tag(transfer.address, moved)) if moved else (b"", 0)
+    done = 0
+    for at, size in transfer.places:
+        ndis.machine.transfers.remove(Span(at, size))
+        if transfer.before is not None:
+            ram.write_tagged(at, transfer.before[done:done + size], 0)
+        if done < moved:
+            ram.write_tagged(at, data[done:done + size], tag)
+        done += size

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from allocator.memory_manager import CACHE_LINE
+from hw.cache import LINE
 from hw.clock import MS
 from miniport.handlers import NOT_AT_DIRQL
 from miniport.library.configuration import ResourceDescriptor, query_adapter_resources
@@ -67,13 +67,23 @@ def get_current_processor_counts(ndis: Ndis, adapter: Adapter) -> tuple[int, int
 @routine("NdisGetCacheFillSize", irql=PASSIVE, c="ULONG NdisGetCacheFillSize(VOID)", source="nt4:103ndisx_45", event=False)
 def get_cache_fill_size(ndis: Ndis, adapter: Adapter) -> int:
     """Bytes of a cache line."""
-    return CACHE_LINE
+    return LINE
 
 
 @routine("NdisFlushBuffer", irql=UP_TO_DISPATCH, handlers=NOT_AT_DIRQL, c="VOID NdisFlushBuffer(PNDIS_BUFFER, BOOLEAN WriteToDevice)",
          source="nt4:103ndisx_36")
 def flush_buffer(ndis: Ndis, adapter: Adapter, buffer: NdisBuffer, write_to_device: bool) -> None:
-    """Flush processor caches of a buffer: the machine is coherent, so nothing happens but the record of the call."""
+    """Flush the processors' cache of a buffer before a transfer to the device, or after one from it and before the processor looks.
+    Where the machine's caches are coherent nothing happens but the record of the call."""
+    cache = ndis.machine.cache
+    if cache is None:
+        return
+    view, length = buffer.span()
+    for physical, size in view.block.pieces(view.offset, length):
+        if write_to_device:
+            cache.write_back(physical, size)
+        else:
+            cache.flush(physical, size)
 
 
 @routine("NdisMQueryAdapterInstanceName", irql=PASSIVE, fails=("RESOURCES",), on_failure=lambda status: (status, None),

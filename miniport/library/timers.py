@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 CANCELLED_AT_HALT = rule(
     "timer-all-cancelled-halt", "cancel every timer in halt and on every path of initialize that fails, and wait for the function "
     "of one that cannot be cancelled any more", also=("halt-cancel-timers",))
+CANCEL_FALSE = rule(
+    "timer-cancel-false-wait", "when NdisMCancelTimer says False, wait until the timer's function has run",
+    also=("timer-all-cancelled-halt", "halt-cancel-timers"))
+INITIALIZED = rule("timer5-initialize-once", "call NdisMInitializeTimer, once, before the timer is set")
 MILLISECONDS = rule("timer5-set-ms", "give the delay in milliseconds, from 0 to 0xffffffff", text="Delays are counts of milliseconds.")
 
 LONGEST_MS = 0xFFFFFFFF
@@ -62,17 +66,36 @@ class Timer:
             ndis.findings.report(MILLISECONDS, f"{routine_name} of {self.name} with {milliseconds} ms", subject=(self.name,))
         delay = max((milliseconds & LONGEST_MS) * MS, TICK_NS)
         self.disarm()
+        ndis.scheduler.timers[self] = self.expire_now
         self._period_ns = delay if periodic else 0
         self._entry = ndis.clock.at(delay, self._expire, background=True)
         self.where = ndis.where.capture()
         ndis.adapter.claim(self, self.name, routine_name, also=(*CANCELLED_AT_HALT.also, CANCELLED_AT_HALT.id))
 
+    def expire_now(self) -> None:
+        """The time of the timer, which is set, has come at this moment, as if the processor had stood still until then."""
+        entry = self._entry
+        if entry is not None and self._ndis.clock.cancel(entry):
+            self._expire()
+
+    def expire_late(self) -> bool:
+        """The time of the timer has just come, and its function starts a moment later; False if it is not set."""
+        entry, self._entry = self._entry, None
+        if entry is None or not self._ndis.clock.cancel(entry):
+            return False
+        self._retry = self._ndis.clock.at(TICK_NS, self._try_again, background=True)
+        return True
+
     def disarm(self) -> bool:
         """Take the timer out of the queue. True if it was there and its function will not run any more."""
         ndis = self._ndis
+        ndis.scheduler.timers.pop(self, None)
         entry, self._entry = self._entry, None
         cancelled = entry is not None and ndis.clock.cancel(entry)
         if ndis.scheduler.dpc_pending(self._deferred_call) or self._retry is not None:
+            claim = ndis.adapter.claims.get(self)
+            if claim is not None:
+                claim.rule, claim.also = CANCEL_FALSE, CANCEL_FALSE.also
             return False
         ndis.adapter.release(self)
         return cancelled
@@ -80,6 +103,8 @@ class Timer:
     def _expire(self) -> None:
         ndis = self._ndis
         self._entry = ndis.clock.at(self._period_ns, self._expire, background=True) if self._period_ns else None
+        if self._entry is None:
+            ndis.scheduler.timers.pop(self, None)
         ndis.scheduler.queue_dpc(self._deferred_call)
 
     def _deferred(self) -> None:
@@ -127,6 +152,14 @@ class Timer:
         return len(protocol.accepted), len(protocol.received_frames)
 
 
+def _ready(ndis: Ndis, name: str, timer: Any) -> bool:
+    """True if *timer* was initialized; a finding else."""
+    if isinstance(timer, Timer):
+        return True
+    ndis.findings.report(INITIALIZED, f"{name} of {timer!r}, which is no timer that NdisMInitializeTimer initialized", subject=(name,))
+    return False
+
+
 @routine("NdisMInitializeTimer", irql=_INITIALIZE_IRQL, handlers=NOT_AT_DIRQL,
          c="VOID NdisMInitializeTimer(IN OUT PNDIS_MINIPORT_TIMER, NDIS_HANDLE, PNDIS_TIMER_FUNCTION, PVOID FunctionContext)",
          source="nt4:103ndisx_110")
@@ -139,14 +172,16 @@ def initialize_timer(ndis: Ndis, adapter: Adapter, function: TimerFunction, cont
          c="VOID NdisMSetTimer(PNDIS_MINIPORT_TIMER, UINT MillisecondsToDelay)", source="nt4:103ndisx_133")
 def set_timer(ndis: Ndis, adapter: Adapter, timer: Timer, milliseconds: int) -> None:
     """Let the function run once when *milliseconds* have passed; cancels what was set before."""
-    timer.arm("NdisMSetTimer", milliseconds, periodic=False)
+    if _ready(ndis, "NdisMSetTimer", timer):
+        timer.arm("NdisMSetTimer", milliseconds, periodic=False)
 
 
 @routine("NdisMSetPeriodicTimer", irql=UP_TO_DISPATCH, handlers=NOT_AT_DIRQL,
          c="VOID NdisMSetPeriodicTimer(PNDIS_MINIPORT_TIMER, UINT MillisecondsPeriod)", source="nt4:103ndisx_132")
 def set_periodic_timer(ndis: Ndis, adapter: Adapter, timer: Timer, milliseconds: int) -> None:
     """Let the function run whenever *milliseconds* have passed; cancels what was set before."""
-    timer.arm("NdisMSetPeriodicTimer", milliseconds, periodic=True)
+    if _ready(ndis, "NdisMSetPeriodicTimer", timer):
+        timer.arm("NdisMSetPeriodicTimer", milliseconds, periodic=True)
 
 
 @routine("NdisMCancelTimer", irql=UP_TO_DISPATCH, handlers=NOT_AT_DIRQL,
@@ -154,7 +189,7 @@ def set_periodic_timer(ndis: Ndis, adapter: Adapter, timer: Timer, milliseconds:
 def cancel_timer(ndis: Ndis, adapter: Adapter, timer: Timer) -> bool:
     """TimerCancelled: True if the timer was queued and its function will not run. False if it was not set or has fired: its
     function may still have to run, and the caller waits for it."""
-    return timer.disarm()
+    return _ready(ndis, "NdisMCancelTimer", timer) and timer.disarm()
 
 
 @routine("NdisInitializeTimer", irql=PASSIVE,
@@ -168,11 +203,12 @@ def ndis_initialize_timer(ndis: Ndis, adapter: Adapter, function: TimerFunction,
          source="ndis5:ff554768")
 def ndis_set_timer(ndis: Ndis, adapter: Adapter, timer: Timer, milliseconds: int) -> None:
     """As NdisMSetTimer, for a timer of NdisInitializeTimer."""
-    timer.arm("NdisSetTimer", milliseconds, periodic=False)
+    if _ready(ndis, "NdisSetTimer", timer):
+        timer.arm("NdisSetTimer", milliseconds, periodic=False)
 
 
 @routine("NdisCancelTimer", irql=UP_TO_DISPATCH, handlers=NOT_AT_DIRQL,
          c="VOID NdisCancelTimer(PNDIS_TIMER, OUT PBOOLEAN TimerCancelled)", source="[K]")
 def ndis_cancel_timer(ndis: Ndis, adapter: Adapter, timer: Timer) -> bool:
     """As NdisMCancelTimer, for a timer of NdisInitializeTimer."""
-    return timer.disarm()
+    return _ready(ndis, "NdisCancelTimer", timer) and timer.disarm()

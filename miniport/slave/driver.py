@@ -24,6 +24,7 @@ from miniport.status import NDIS_STATUS_PENDING, NDIS_STATUS_RESOURCES, NDIS_STA
 
 BUFFER_BYTES = 1536
 LARGEST_FRAME = 1514
+NDIS_ERROR_CODE_OUT_OF_RESOURCES = 0xC0001389
 IDLE, SENDING, RECEIVING = range(3)
 
 
@@ -55,6 +56,13 @@ class SlaveMiniport(Miniport):
     # Life
 
     def initialize(self, adapter: Adapter) -> int:
+        """Bring the card up, or tell the administrator why not."""
+        status = self._bring_up(adapter)
+        if status != NDIS_STATUS_SUCCESS:
+            adapter.write_error_log_entry(NDIS_ERROR_CODE_OUT_OF_RESOURCES, (status,))
+        return status
+
+    def _bring_up(self, adapter: Adapter) -> int:
         """Claim everything, start the card. Whatever fails undoes what was done."""
         with ExitStack() as undo:
             status, memory = adapter.allocate_memory_with_tag(self.context_class.SIZE, "Slav")
@@ -285,7 +293,7 @@ class SlaveMiniport(Miniport):
     def set_information(self, adapter: Adapter, oid: int, data: bytes) -> tuple[int, int, int]:
         """Packet filter, multicast list and lookahead."""
         if oid == s.OID_GEN_CURRENT_LOOKAHEAD:
-            return NDIS_STATUS_SUCCESS, 4, 0
+            return (NDIS_STATUS_SUCCESS, 4, 0) if len(data) >= 4 else (s.NDIS_STATUS_INVALID_LENGTH, 0, 4)
         if oid == s.OID_802_3_MULTICAST_LIST:
             return (s.NDIS_STATUS_INVALID_LENGTH, 0, 0) if len(data) % 6 else (NDIS_STATUS_SUCCESS, len(data), 0)
         if oid != s.OID_GEN_CURRENT_PACKET_FILTER:

@@ -18,7 +18,8 @@ _CONSTANTS: dict[int, int] = {
     s.OID_GEN_MAXIMUM_SEND_PACKETS: 1, s.OID_802_3_MAXIMUM_LIST_SIZE: 32,
 }
 SUPPORTED = tuple(sorted((*_CONSTANTS, s.OID_GEN_SUPPORTED_LIST, s.OID_GEN_VENDOR_DESCRIPTION, s.OID_GEN_MEDIA_CONNECT_STATUS,
-                          s.OID_802_3_PERMANENT_ADDRESS, s.OID_802_3_CURRENT_ADDRESS)))
+                          s.OID_802_3_PERMANENT_ADDRESS, s.OID_802_3_CURRENT_ADDRESS, s.OID_GEN_CURRENT_PACKET_FILTER,
+                          s.OID_802_3_MULTICAST_LIST)))
 
 
 def answer(read: Callable[[int], int], oid: int, length: int) -> tuple[int, bytes, int]:

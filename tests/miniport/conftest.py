@@ -17,7 +17,7 @@ from dmabed.spec import WorldSpec
 from dmabed.world import World, run_world
 from miniport.miniport import Miniport
 from miniport.reference import ReferenceMiniport
-from miniport.status import NDIS_ATTRIBUTE_BUS_MASTER, NDIS_INTERFACE_PCI, NDIS_STATUS_SUCCESS
+from miniport.status import NDIS_ATTRIBUTE_BUS_MASTER, NDIS_INTERFACE_ISA, NDIS_INTERFACE_PCI, NDIS_STATUS_SUCCESS
 
 HERE = Path(__file__).parent
 Step = Callable[[Any], Any]
@@ -44,7 +44,8 @@ def bare() -> Callable[..., type[Miniport]]:
 
             def initialize(self, adapter: Any) -> int:
                 if attributes is not None:
-                    adapter.set_attributes_ex(None, 0, attributes, NDIS_INTERFACE_PCI)
+                    bus = NDIS_INTERFACE_PCI if adapter.nic.bus_kind == "pci" else NDIS_INTERFACE_ISA
+                    adapter.set_attributes_ex(None, 0, attributes, bus)
                 status = initialize(adapter) if initialize is not None else None
                 return NDIS_STATUS_SUCCESS if status is None else status
 

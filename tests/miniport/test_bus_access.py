@@ -39,6 +39,7 @@ def give_back(adapter: Any, window: Any) -> None:
 # Immediate ports
 
 
+@pytest.mark.keeps("ioport-no-immediate-after")
 def test_immediate_ports_reach_the_card_by_their_numbers(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Adapter) -> None:
         base = resource(adapter, "port").start
@@ -68,6 +69,7 @@ def test_an_immediate_access_of_the_wrong_size_is_one_of_the_wrong_size(live: An
     assert broken(live(bare(initialize))) == ["register-size"]
 
 
+@pytest.mark.breaks("ioport-no-immediate-after")
 @pytest.mark.parametrize("verb", ["read", "write"])
 @pytest.mark.parametrize("name, size", SIZES)
 def test_immediate_ports_end_where_ports_are_registered(live: Any, bare: Any, all_broken: Any, verb: str, name: str, size: int) -> None:
@@ -118,6 +120,7 @@ def test_a_buffer_is_written_through_one_port_item_by_item(live: Any, bare: Any,
     assert writes == [1, 2, 3]
 
 
+@pytest.mark.keeps("shared-bounds")
 @pytest.mark.parametrize("verb", ["read", "write"])
 @pytest.mark.parametrize("name, size", SIZES)
 def test_the_buffer_holds_every_item(live: Any, bare: Any, broken: Any, verb: str, name: str, size: int) -> None:
@@ -137,6 +140,8 @@ def test_the_buffer_holds_every_item(live: Any, bare: Any, broken: Any, verb: st
     assert broken(live(bare(initialize))) == (["shared-bounds"] if size == 4 else [])
 
 
+@pytest.mark.breaks("ioport-deregister-exact", "register-unknown")
+@pytest.mark.keeps("ioport-deregister-exact", "register-unknown")
 @pytest.mark.parametrize("verb", ["read", "write"])
 @pytest.mark.parametrize("name, size", SIZES)
 @pytest.mark.parametrize("beyond, rules", [(0, None), (1, ["ioport-deregister-exact"])])
@@ -182,6 +187,8 @@ def test_device_memory_is_copied_in_both_directions_and_cleared(live: Any, bare:
     assert broken(live(bare(initialize))) == []
 
 
+@pytest.mark.breaks("iomap-unmap-exact", "register-unknown")
+@pytest.mark.keeps("iomap-unmap-exact", "register-unknown")
 @pytest.mark.parametrize("move", ["from", "to", "zero"])
 @pytest.mark.parametrize("beyond, rules", [(0, None), (4, ["iomap-unmap-exact"])])
 def test_device_memory_ends_with_its_mapping(live: Any, bare: Any, broken: Any, move: str, beyond: int, rules: list[str] | None) -> None:
@@ -202,6 +209,7 @@ def test_device_memory_ends_with_its_mapping(live: Any, bare: Any, broken: Any, 
     assert broken(live(bare(initialize))) == (rules or ["register-unknown"])
 
 
+@pytest.mark.breaks("iomap-no-access-after")
 def test_device_memory_is_not_used_after_it_was_unmapped(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Adapter) -> None:
         window = registers(adapter)

@@ -144,6 +144,7 @@ def test_a_field_of_which_a_byte_is_missing_is_noticed_at_its_own_access(missing
     assert finding.times == before + bool(missing)
 
 
+@pytest.mark.breaks("contig-no-use-after-free")
 @pytest.mark.parametrize("name", ["flags", "address", "ring"])
 @pytest.mark.parametrize("write", [False, True])
 def test_a_freed_context_is_noticed_at_each_kind_of_field(name: str, write: bool) -> None:
@@ -156,6 +157,7 @@ def test_a_freed_context_is_noticed_at_each_kind_of_field(name: str, write: bool
     assert broken(machine) == ["contig-no-use-after-free"]
 
 
+@pytest.mark.breaks("contig-no-use-after-free")
 @pytest.mark.parametrize("write", [False, True])
 def test_a_freed_context_is_noticed_at_an_array(write: bool) -> None:
     for name in ("table", "packets"):
@@ -179,6 +181,7 @@ def test_two_contexts_of_one_class_share_nothing() -> None:
 # State outside the context
 
 
+@pytest.mark.breaks("miniport-state-undeclared")
 def test_an_attribute_of_the_miniport_that_is_assigned_in_a_handler_is_a_finding(live: Any, hooked: Any, told: Any) -> None:
     def make(self: Any, adapter: Any) -> Any:
         self.ring_index = 5
@@ -189,6 +192,7 @@ def test_an_attribute_of_the_miniport_that_is_assigned_in_a_handler_is_a_finding
     assert told(world, "miniport-state-undeclared").startswith("self.ring_index is assigned after construction")
 
 
+@pytest.mark.keeps("miniport-state-undeclared")
 def test_an_attribute_that_is_made_in_the_constructor_is_none(live: Any, hooked: Any, broken: Any) -> None:
     def construct(self: Any) -> None:
         self.name = "made before any world"

@@ -56,6 +56,7 @@ def test_a_block_of_a_node_lies_in_it(live: Any, bare: Any, broken: Any, windows
     assert all(node.contains(block.span) for node, block in zip(nodes, blocks, strict=False))
 
 
+@pytest.mark.breaks("contig-node-any", "contig-node-range")
 @pytest.mark.parametrize("nodes, numbers, wrong", [
     (2, (0, 1, MM_ANY_NODE_OK), []), (2, (2,), ["contig-node-range"]), (2, (3,), ["contig-node-range"]),
     (2, (0xFFFF_FFFF,), ["contig-node-any"]), (1, (0, MM_ANY_NODE_OK), []), (1, (1,), ["contig-node-range"])])
@@ -64,6 +65,7 @@ def test_a_node_that_the_machine_lacks_is_found(live: Any, bare: Any, broken: An
     assert broken(live(bare(freeing(*numbers)), windows="7", nodes=nodes)) == wrong
 
 
+@pytest.mark.breaks("contig-node-strict")
 def test_limits_outside_the_node_are_a_notice_and_no_error(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         assert adapter.mm_allocate_contiguous_memory_specify_cache_node(PAGE, 0, 0xFFFFFF, 0, 1, 1) is None
@@ -109,10 +111,12 @@ def test_an_injected_null_of_a_node_takes_nothing(live: Any, bare: Any, broken: 
     assert len(world.machine.book.made) == 1
 
 
+@pytest.mark.breaks("halt-undo-all")
 def test_a_block_of_a_node_that_stays_is_a_leak(live: Any, bare: Any, broken: Any) -> None:
     assert broken(live(bare(lambda adapter: in_node(adapter, 0) and None), windows="7")) == ["halt-undo-all"]
 
 
+@pytest.mark.breaks("contig-alloc-irql")
 def test_a_node_is_not_asked_above_dispatch_level(live: Any, hooked: Any, broken: Any) -> None:
     def shutdown(adapter: Any) -> None:
         in_node(adapter, 0)
@@ -121,6 +125,7 @@ def test_a_node_is_not_asked_above_dispatch_level(live: Any, hooked: Any, broken
     assert broken(live(hooked(shutdown=shutdown), windows="7", life="power-off")) == []
 
 
+@pytest.mark.keeps("contig-alloc-irql")
 def test_a_node_may_be_asked_at_dispatch_level(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         lock = adapter.allocate_spin_lock()

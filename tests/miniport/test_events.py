@@ -33,6 +33,7 @@ def test_an_event_is_not_signalled_at_first_and_stays_so_until_it_is_set(live: A
     assert said == [False, True, True, False]
 
 
+@pytest.mark.keeps("time-limit")
 @pytest.mark.parametrize("milliseconds", [1, 2, 1000])
 def test_a_wait_that_is_not_satisfied_takes_its_whole_time(live: Any, bare: Any, broken: Any, milliseconds: int) -> None:
     def initialize(adapter: Any) -> None:
@@ -91,6 +92,7 @@ def test_frames_go_out_while_a_work_item_waits(live: Any, hooked: Any, broken: A
     assert world.received == 3
 
 
+@pytest.mark.breaks("time-limit")
 def test_a_wait_for_ever_is_a_hang(live: Any, bare: Any, broken: Any, told: Any) -> None:
     world = live(bare(lambda adapter: adapter.wait_event(adapter.initialize_event(), 0) and None))
     assert world.outcome == "hang"
@@ -98,6 +100,7 @@ def test_a_wait_for_ever_is_a_hang(live: Any, bare: Any, broken: Any, told: Any)
     assert "initialize has waited for more than 60 s" in told(world, "time-limit")
 
 
+@pytest.mark.breaks("time-limit")
 def test_a_wait_for_ever_is_a_hang_although_a_timer_ticks(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         adapter.set_periodic_timer(adapter.initialize_timer(lambda adapter, context: None), 1000)
@@ -113,6 +116,8 @@ def test_a_wait_is_bounded_by_the_time_that_a_handler_may_take(live: Any, bare: 
     assert world.outcome == outcome
 
 
+@pytest.mark.breaks("wait-event-passive")
+@pytest.mark.keeps("wait-event-passive")
 @pytest.mark.parametrize("level, rules", [
     (PASSIVE_LEVEL, []), (APC_LEVEL, ["wait-event-passive"]), (DISPATCH_LEVEL, ["wait-event-passive"])])
 def test_only_passive_level_may_wait(live: Any, bare: Any, broken: Any, level: int, rules: list[str]) -> None:
@@ -124,6 +129,7 @@ def test_only_passive_level_may_wait(live: Any, bare: Any, broken: Any, level: i
     assert broken(live(bare(initialize))) == rules
 
 
+@pytest.mark.breaks("wait-event-passive")
 def test_a_lock_is_not_held_across_a_wait(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         lock = adapter.allocate_spin_lock()

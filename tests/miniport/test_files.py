@@ -21,6 +21,7 @@ def with_files(miniport_class: type[Miniport]) -> type[Miniport]:
     return miniport_class
 
 
+@pytest.mark.keeps("routine-context")
 def test_a_file_is_opened_mapped_read_unmapped_and_closed(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Adapter) -> None:
         status, handle, length = adapter.open_file("card.bin")
@@ -103,6 +104,7 @@ def test_a_mapped_file_is_not_mapped_again(live: Any, bare: Any, broken: Any) ->
     assert broken(world) == [] and world.ndis.failed_routines == ["NdisMapFile"]
 
 
+@pytest.mark.breaks("contig-no-use-after-free")
 @pytest.mark.parametrize("end", ["unmap_file", "close_file"])
 def test_the_view_is_not_used_after_the_mapping_ended(live: Any, bare: Any, broken: Any, end: str) -> None:
     def initialize(adapter: Adapter) -> None:
@@ -116,6 +118,8 @@ def test_the_view_is_not_used_after_the_mapping_ended(live: Any, bare: Any, brok
     assert broken(live(with_files(bare(initialize)))) == ["contig-no-use-after-free"]
 
 
+@pytest.mark.breaks("file-handle")
+@pytest.mark.keeps("file-handle")
 @pytest.mark.parametrize("steps, rules", [
     (("unmap_file", "close_file"), ["file-handle"]), (("close_file", "close_file"), ["file-handle"]),
     (("close_file", "map_file"), ["file-handle"]), (("map_file", "unmap_file", "unmap_file", "close_file"), ["file-handle"]),
@@ -129,12 +133,14 @@ def test_a_handle_is_used_from_open_to_close(live: Any, bare: Any, broken: Any, 
     assert broken(live(with_files(bare(initialize)))) == rules
 
 
+@pytest.mark.breaks("halt-undo-all")
 def test_a_file_that_is_never_closed_is_a_leak(live: Any, bare: Any, broken: Any, told: Any) -> None:
     world = live(with_files(bare(lambda adapter: adapter.open_file("card.bin") and None)))
     assert broken(world) == ["halt-undo-all"]
     assert told(world, "halt-undo-all") == "file card.bin of NdisOpenFile is still held after halt"
 
 
+@pytest.mark.breaks("routine-context")
 def test_files_are_for_initialize(live: Any, bare: Any, broken: Any) -> None:
     world = live(with_files(bare(halt=lambda adapter: adapter.close_file(adapter.open_file("card.bin")[1]))))
     assert broken(world) == ["routine-context", "routine-context"]

@@ -69,11 +69,14 @@ def test_a_second_registration_is_refused(live: Any, bare: Any, broken: Any) -> 
     assert got == [(s.NDIS_STATUS_RESOURCE_CONFLICT, None)]
 
 
+@pytest.mark.breaks("attr5-first")
 def test_the_attributes_come_before_the_interrupt(live: Any, bare: Any, broken: Any) -> None:
     assert "attr5-first" in broken(live(bare(
         lambda adapter: adapter.deregister_interrupt(register(adapter)[1]), attributes=None)))
 
 
+@pytest.mark.breaks("int-shared-needs-isr")
+@pytest.mark.keeps("int-shared-needs-isr")
 @pytest.mark.parametrize("request_isr, shared, rules", [(True, True, []), (True, False, []), (False, False, []),
                                                         (False, True, ["int-shared-needs-isr"])])
 def test_a_shared_interrupt_needs_its_isr(live: Any, bare: Any, broken: Any, request_isr: bool, shared: bool,
@@ -89,6 +92,8 @@ def test_an_interrupt_that_stays_registered_is_a_leak(live: Any, bare: Any, brok
     assert broken(world) == ["halt-undo-all"]
 
 
+@pytest.mark.breaks("int-deregister-where")
+@pytest.mark.keeps("int-deregister-where")
 @pytest.mark.parametrize("times, rules", [(1, []), (2, ["int-deregister-where"])])
 def test_an_interrupt_is_deregistered_once(live: Any, bare: Any, broken: Any, times: int, rules: list[str]) -> None:
     def initialize(adapter: Any) -> None:
@@ -99,6 +104,7 @@ def test_an_interrupt_is_deregistered_once(live: Any, bare: Any, broken: Any, ti
     assert broken(live(bare(initialize))) == rules
 
 
+@pytest.mark.breaks("int-deregister-where", "int-no-sync-after")
 def test_none_is_no_interrupt(live: Any, bare: Any, all_broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         adapter.deregister_interrupt(None)
@@ -107,6 +113,8 @@ def test_none_is_no_interrupt(live: Any, bare: Any, all_broken: Any) -> None:
     assert sorted(all_broken(live(bare(initialize)))) == ["int-deregister-where", "int-no-sync-after"]
 
 
+@pytest.mark.breaks("int-deregister-disable-first")
+@pytest.mark.keeps("int-deregister-disable-first")
 @pytest.mark.parametrize("mask, rules", [(0, []), (1, ["int-deregister-disable-first"])])
 def test_the_card_is_masked_before_the_interrupt_goes(live: Any, bare: Any, broken: Any, mask: int, rules: list[str]) -> None:
     def initialize(adapter: Any) -> None:
@@ -149,6 +157,7 @@ def test_the_isr_may_run_before_the_registration_returns_and_queues_nothing_in_i
     assert seen == ["isr", "registered"] and broken(world) == []
 
 
+@pytest.mark.keeps("int-isr-quiet")
 def test_an_interrupt_during_initialize_queues_no_call_for_later_either(live: Any, bare: Any, broken: Any) -> None:
     kept = []
 
@@ -207,6 +216,7 @@ def test_without_request_isr_ndis_masks_through_the_miniport_and_calls_it_deferr
     assert seen == [("disable", True), ("handle", True), ("enable", True)] and broken(world) == []
 
 
+@pytest.mark.breaks("int-isr-false-if-not-ours")
 def test_an_isr_that_claims_an_interrupt_of_another_device_is_a_finding(live: Any, bare: Any, broken: Any) -> None:
     kept = []
 
@@ -224,6 +234,7 @@ def test_an_isr_that_claims_an_interrupt_of_another_device_is_a_finding(live: An
     assert broken(world) == ["int-isr-false-if-not-ours"]
 
 
+@pytest.mark.keeps("int-isr-false-if-not-ours")
 def test_an_isr_that_says_no_lets_the_next_one_on_the_line_serve(live: Any, bare: Any, broken: Any) -> None:
     kept = []
     served = []
@@ -246,6 +257,7 @@ def test_an_isr_that_says_no_lets_the_next_one_on_the_line_serve(live: Any, bare
     assert broken(world) == [] and served == [1] and world.ndis.calls["isr"] == 1
 
 
+@pytest.mark.breaks("int-isr-quiet")
 def test_an_isr_that_leaves_the_line_asserted_is_a_storm(live: Any, bare: Any, broken: Any) -> None:
     kept = []
 
@@ -282,6 +294,7 @@ def test_no_deferred_call_comes_after_the_interrupt_was_deregistered(live: Any, 
 # Synchronization
 
 
+@pytest.mark.keeps("int-no-sync-after")
 def test_the_synchronized_function_runs_at_device_level_and_its_answer_comes_back(live: Any, bare: Any, broken: Any) -> None:
     seen = []
 
@@ -326,6 +339,7 @@ def test_the_isr_waits_while_the_synchronized_function_runs(live: Any, bare: Any
     assert seen == ["end of function", "isr"]
 
 
+@pytest.mark.breaks("int-no-sync-after")
 def test_nothing_is_synchronized_after_the_interrupt_was_deregistered(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         _, interrupt = register(adapter)
@@ -335,6 +349,7 @@ def test_nothing_is_synchronized_after_the_interrupt_was_deregistered(live: Any,
     assert broken(live(bare(initialize))) == ["int-no-sync-after"]
 
 
+@pytest.mark.breaks("int-isr-any-irql-only")
 def test_a_lock_in_the_synchronized_function_is_a_finding(live: Any, bare: Any, all_broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         _, interrupt = register(adapter)
@@ -354,6 +369,8 @@ def test_a_lock_in_the_synchronized_function_is_a_finding(live: Any, bare: Any, 
 # Time
 
 
+@pytest.mark.breaks("sleep-below-dispatch")
+@pytest.mark.keeps("sleep-below-dispatch")
 @pytest.mark.parametrize("microseconds, rules", [(0, []), (LONGEST_SLEEP_US, []), (LONGEST_SLEEP_US + 1, ["sleep-below-dispatch"]),
                                                  (-1, ["sleep-below-dispatch"])])
 def test_a_sleep_lasts_what_it_says_and_at_most_30_seconds(live: Any, bare: Any, broken: Any, microseconds: int,
@@ -369,6 +386,8 @@ def test_a_sleep_lasts_what_it_says_and_at_most_30_seconds(live: Any, bare: Any,
     assert times == [(microseconds if not rules else LONGEST_SLEEP_US) * US]
 
 
+@pytest.mark.breaks("stall-50us")
+@pytest.mark.keeps("stall-50us")
 @pytest.mark.parametrize("microseconds, handler, told_of", [
     (LONGEST_STALL_US, "send", False), (LONGEST_STALL_US + 1, "send", True), (LONGEST_STALL_US + 1, "initialize", False),
     (LONGEST_STALL_US + 1, "halt", False)])
@@ -379,6 +398,7 @@ def test_a_long_stall_is_told_outside_initialize_and_halt(live: Any, hooked: Any
     assert ("stall-50us" in [f.rule.id for f in (*findings.errors, *findings.notices)]) == told_of
 
 
+@pytest.mark.breaks("time-limit")
 def test_a_handler_that_waits_for_ever_hangs_with_a_finding(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         while True:
@@ -388,6 +408,7 @@ def test_a_handler_that_waits_for_ever_hangs_with_a_finding(live: Any, bare: Any
     assert world.outcome == "hang" and broken(world) == ["time-limit"]
 
 
+@pytest.mark.breaks("miniport-exception")
 def test_an_exception_in_a_handler_is_a_crash_with_a_finding(live: Any, bare: Any, broken: Any, told: Any) -> None:
     def initialize(adapter: Any) -> None:
         raise ZeroDivisionError("by hand")
@@ -397,6 +418,7 @@ def test_an_exception_in_a_handler_is_a_crash_with_a_finding(live: Any, bare: An
     assert told(world, "miniport-exception") == "initialize raised ZeroDivisionError: by hand"
 
 
+@pytest.mark.breaks("irql-restored")
 def test_a_handler_returns_at_the_irql_at_which_it_was_called(live: Any, bare: Any, broken: Any, told: Any) -> None:
     def initialize(adapter: Any) -> None:
         adapter._ndis.scheduler.raise_irql(DISPATCH_LEVEL)

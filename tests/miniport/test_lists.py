@@ -74,6 +74,7 @@ def test_links_are_flink_then_blink(live: Any, bare: Any, broken: Any) -> None:
     assert broken(live(bare(initialize))) == []
 
 
+@pytest.mark.keeps("list-linked")
 def test_an_entry_is_taken_out_of_the_middle_and_the_last_one_says_that_the_list_is_empty(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         head, (a, b, c, *_), free = with_list(adapter)
@@ -165,6 +166,7 @@ def test_a_list_that_two_processors_use_stays_whole(live: Any, bare: Any, broken
 # What is wrong
 
 
+@pytest.mark.breaks("list-linked", "memory-uninitialized")
 def test_a_head_that_was_not_initialized_is_a_finding(live: Any, bare: Any, broken: Any, all_broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         _, memory = adapter.allocate_memory_with_tag(BYTES, "List")
@@ -176,6 +178,7 @@ def test_a_head_that_was_not_initialized_is_a_finding(live: Any, bare: Any, brok
     assert "list-linked" in all_broken(world)
 
 
+@pytest.mark.breaks("list-linked")
 def test_an_entry_that_is_inserted_twice_is_found(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         head, (a, b, *_), free = with_list(adapter)
@@ -189,6 +192,7 @@ def test_an_entry_that_is_inserted_twice_is_found(live: Any, bare: Any, broken: 
     assert broken(live(bare(initialize))) == ["list-linked"]
 
 
+@pytest.mark.breaks("list-linked")
 def test_an_entry_that_is_removed_twice_is_found_and_nothing_is_unlinked(live: Any, bare: Any, broken: Any, told: Any) -> None:
     def initialize(adapter: Any) -> None:
         head, (a, b, *_), free = with_list(adapter)
@@ -204,6 +208,7 @@ def test_an_entry_that_is_removed_twice_is_found_and_nothing_is_unlinked(live: A
     assert "Flink of the list entry at" in told(world, "list-linked") and "whose Blink holds" in told(world, "list-linked")
 
 
+@pytest.mark.breaks("list-linked")
 def test_a_link_that_points_nowhere_is_a_finding_and_not_followed(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         head, (a, *_), free = with_list(adapter)
@@ -229,6 +234,7 @@ def test_an_entry_in_freed_memory_is_a_use_after_free(live: Any, bare: Any, brok
     assert broken(live(bare(initialize)))[0] == "contig-no-use-after-free"
 
 
+@pytest.mark.breaks("lock-not-recursive")
 @pytest.mark.parametrize("form", ["insert_head", "insert_tail", "remove_head"])
 def test_the_caller_of_an_interlocked_form_does_not_hold_the_lock(live: Any, bare: Any, broken: Any, form: str) -> None:
     def initialize(adapter: Any) -> None:

@@ -21,6 +21,7 @@ def at(adapter: Any, level: int) -> int:
     return before
 
 
+@pytest.mark.keeps("irql-restored", "lock-balanced", "lock-free-at-halt", "lock-init-first", "lock-pair-kind")
 @pytest.mark.parametrize("level", [PASSIVE_LEVEL, APC_LEVEL, DISPATCH_LEVEL])
 def test_acquire_raises_to_dispatch_level_and_release_restores(live: Any, bare: Any, broken: Any, level: int) -> None:
     def initialize(adapter: Any) -> None:
@@ -36,6 +37,8 @@ def test_acquire_raises_to_dispatch_level_and_release_restores(live: Any, bare: 
     assert broken(live(bare(initialize))) == []
 
 
+@pytest.mark.breaks("lock-acquire-irql")
+@pytest.mark.keeps("lock-acquire-irql")
 @pytest.mark.parametrize("level, rules", [(DISPATCH_LEVEL, []), (FIRST_DIRQL, ["lock-acquire-irql"])])
 def test_acquire_is_for_dispatch_level_or_below(live: Any, bare: Any, broken: Any, level: int, rules: list[str]) -> None:
     def initialize(adapter: Any) -> None:
@@ -50,6 +53,8 @@ def test_acquire_is_for_dispatch_level_or_below(live: Any, bare: Any, broken: An
     assert broken(live(bare(initialize))) == rules
 
 
+@pytest.mark.breaks("lock-dpr-irql")
+@pytest.mark.keeps("lock-dpr-irql")
 @pytest.mark.parametrize("level, rules", [(APC_LEVEL, ["lock-dpr-irql"]), (DISPATCH_LEVEL, []), (FIRST_DIRQL, ["lock-dpr-irql"])])
 def test_the_dpr_forms_are_for_dispatch_level_only(live: Any, bare: Any, broken: Any, level: int, rules: list[str]) -> None:
     def initialize(adapter: Any) -> None:
@@ -64,6 +69,8 @@ def test_the_dpr_forms_are_for_dispatch_level_only(live: Any, bare: Any, broken:
     assert broken(live(bare(initialize))) == rules
 
 
+@pytest.mark.breaks("lock-release-irql")
+@pytest.mark.keeps("lock-release-irql")
 @pytest.mark.parametrize("level, rules", [(APC_LEVEL, ["lock-release-irql"]), (DISPATCH_LEVEL, []),
                                           (FIRST_DIRQL, ["lock-release-irql"])])
 def test_release_is_for_dispatch_level_only(live: Any, bare: Any, broken: Any, level: int, rules: list[str]) -> None:
@@ -77,6 +84,7 @@ def test_release_is_for_dispatch_level_only(live: Any, bare: Any, broken: Any, l
     assert broken(live(bare(initialize))) == rules
 
 
+@pytest.mark.breaks("lock-not-recursive")
 def test_a_lock_that_is_acquired_twice_is_a_deadlock(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         lock = adapter.allocate_spin_lock()
@@ -88,6 +96,7 @@ def test_a_lock_that_is_acquired_twice_is_a_deadlock(live: Any, bare: Any, broke
     assert world.machine.findings.errors[0].related[-1][0] == "first acquired"
 
 
+@pytest.mark.keeps("lock-lifo", "lock-not-recursive")
 def test_two_locks_are_released_in_reverse_order(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         one, two = adapter.allocate_spin_lock(), adapter.allocate_spin_lock()
@@ -101,6 +110,7 @@ def test_two_locks_are_released_in_reverse_order(live: Any, bare: Any, broken: A
     assert broken(live(bare(initialize))) == []
 
 
+@pytest.mark.breaks("lock-lifo")
 def test_the_other_order_is_a_finding(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         one, two = adapter.allocate_spin_lock(), adapter.allocate_spin_lock()
@@ -116,6 +126,7 @@ def test_the_other_order_is_a_finding(live: Any, bare: Any, broken: Any) -> None
     assert broken(live(bare(initialize))) == ["lock-lifo"]
 
 
+@pytest.mark.breaks("lock-pair-kind")
 @pytest.mark.parametrize("acquire, release", [("acquire_spin_lock", "dpr_release_spin_lock"),
                                               ("dpr_acquire_spin_lock", "release_spin_lock")])
 def test_the_two_forms_do_not_mix(live: Any, bare: Any, broken: Any, acquire: str, release: str) -> None:
@@ -130,6 +141,7 @@ def test_the_two_forms_do_not_mix(live: Any, bare: Any, broken: Any, acquire: st
     assert broken(live(bare(initialize))) == ["lock-pair-kind"]
 
 
+@pytest.mark.breaks("lock-balanced")
 def test_a_release_without_an_acquire_is_a_finding(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         lock = adapter.allocate_spin_lock()
@@ -141,6 +153,7 @@ def test_a_release_without_an_acquire_is_a_finding(live: Any, bare: Any, broken:
     assert broken(live(bare(initialize))) == ["lock-balanced"]
 
 
+@pytest.mark.breaks("lock-balanced")
 def test_a_handler_that_returns_with_a_lock_is_a_finding_at_the_acquire_and_the_world_goes_on(live: Any, hooked: Any,
                                                                                               all_broken: Any) -> None:
     kept: list[Any] = []
@@ -157,6 +170,7 @@ def test_a_handler_that_returns_with_a_lock_is_a_finding_at_the_acquire_and_the_
     assert where is not None and where[0] is acquire.__code__
 
 
+@pytest.mark.breaks("lock-not-across-upcall")
 @pytest.mark.parametrize("handler", ["send_complete", "indicate"])
 def test_no_lock_is_held_across_an_upcall(live: Any, bare: Any, broken: Any, handler: str) -> None:
     kept: list[Any] = []
@@ -195,6 +209,7 @@ def test_no_lock_is_held_across_an_upcall(live: Any, bare: Any, broken: Any, han
     assert broken(live(bare(initialize, send=send, halt=halt), frames=1))[0] == "lock-not-across-upcall"
 
 
+@pytest.mark.breaks("lock-init-first")
 def test_a_freed_lock_is_not_acquired(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         lock = adapter.allocate_spin_lock()
@@ -205,6 +220,7 @@ def test_a_freed_lock_is_not_acquired(live: Any, bare: Any, broken: Any) -> None
     assert broken(live(bare(initialize))) == ["lock-init-first"]
 
 
+@pytest.mark.breaks("lock-free-at-halt")
 def test_a_held_lock_is_not_freed(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         lock = adapter.allocate_spin_lock()

@@ -25,16 +25,20 @@ def buffer_of(adapter: Any, length: int, offset: int = 0) -> NdisBuffer:
     """A buffer in pool memory, filled with its own offsets."""
     _, memory = adapter.allocate_memory_with_tag(offset + length, "Test")
     memory.write(0, bytes(n & 0xFF for n in range(offset + length)))
-    return NdisBuffer(memory + offset, length)
+    buffer: NdisBuffer = adapter.allocate_buffer(None, memory + offset, length)[1]
+    return buffer
 
 
 def drop(adapter: Any, buffer: NdisBuffer) -> None:
-    adapter.free_memory(buffer.view + -buffer.view.offset, buffer.view.block.size)
+    view = buffer.view
+    adapter.free_buffer(buffer)
+    adapter.free_memory(view + -view.offset, view.block.size)
 
 
 # Allocation and free
 
 
+@pytest.mark.keeps("mapreg-free-after-success")
 @pytest.mark.parametrize("count, maximum, given", [
     (31, 1514, True), (32, 1514, True), (33, 1514, False),
     (64, 1, True), (65, 1, False),
@@ -66,6 +70,8 @@ def test_a_second_allocation_is_refused(live: Any, bare: Any, broken: Any) -> No
     assert got == [s.NDIS_STATUS_SUCCESS, s.NDIS_STATUS_RESOURCES] and broken(world) == []
 
 
+@pytest.mark.breaks("mapreg-width-enum")
+@pytest.mark.keeps("mapreg-width-enum")
 @pytest.mark.parametrize("width, fine", [(-1, False), (W24, True), (W32, True), (W64, True), (3, False)])
 def test_a_width_is_one_of_three(live: Any, bare: Any, broken: Any, width: int, fine: bool) -> None:
     def initialize(adapter: Any) -> None:
@@ -76,6 +82,8 @@ def test_a_width_is_one_of_three(live: Any, bare: Any, broken: Any, width: int, 
     assert broken(live(bare(initialize))) == ([] if fine else ["mapreg-width-enum"])
 
 
+@pytest.mark.breaks("mapreg-alloc-busmaster")
+@pytest.mark.keeps("mapreg-alloc-busmaster")
 @pytest.mark.parametrize("attributes, rules", [(0, ["mapreg-alloc-busmaster"]), (s.NDIS_ATTRIBUTE_BUS_MASTER, []),
                                                (None, ["attr5-first", "mapreg-alloc-busmaster"])])
 def test_only_a_bus_master_has_map_registers(live: Any, bare: Any, all_broken: Any, attributes: int | None, rules: list[str]) -> None:
@@ -87,6 +95,8 @@ def test_only_a_bus_master_has_map_registers(live: Any, bare: Any, all_broken: A
         r for r in rules if r != "attr5-first"]
 
 
+@pytest.mark.breaks("mapreg-dmachannel-zero")
+@pytest.mark.keeps("mapreg-dmachannel-zero")
 @pytest.mark.parametrize("channel, rules", [(0, []), (1, ["mapreg-dmachannel-zero"])])
 def test_a_pci_nic_has_no_dma_channel(live: Any, bare: Any, broken: Any, channel: int, rules: list[str]) -> None:
     def initialize(adapter: Any) -> None:
@@ -96,10 +106,12 @@ def test_a_pci_nic_has_no_dma_channel(live: Any, bare: Any, broken: Any, channel
     assert broken(live(bare(initialize))) == rules
 
 
+@pytest.mark.breaks("mapreg-free-after-success")
 def test_a_free_without_registers_is_a_finding(live: Any, bare: Any, broken: Any) -> None:
     assert broken(live(bare(lambda adapter: adapter.free_map_registers()))) == ["mapreg-free-after-success"]
 
 
+@pytest.mark.breaks("mapreg-free-after-success")
 def test_a_second_free_is_a_finding(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         mapped(adapter)
@@ -115,6 +127,7 @@ def test_registers_that_are_never_freed_are_a_leak(live: Any, bare: Any, broken:
     assert world.machine.findings.errors[0].also == ("mapreg-free-required",)
 
 
+@pytest.mark.breaks("mapreg-free-no-mapping")
 def test_an_open_mapping_at_the_free_is_a_finding(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         mapped(adapter)
@@ -137,6 +150,7 @@ def test_the_count_that_is_asked_for_means_nothing_from_windows_2000_on(live: An
 # Mapping
 
 
+@pytest.mark.keeps("mapreg-start-after-alloc")
 @pytest.mark.parametrize("offset, length, sizes", [
     (0, 1, [1]), (0, PAGE, [PAGE]), (0, PAGE + 1, [PAGE + 1]), (4095, 2, [2]), (100, 3 * PAGE, [3 * PAGE]), (1, 0, [])])
 def test_contiguous_pages_in_reach_are_one_piece(live: Any, bare: Any, broken: Any, offset: int, length: int,
@@ -223,9 +237,10 @@ def test_what_the_device_wrote_is_not_copied_back_where_it_was_mapped_for_readin
     assert seen == [bytes(range(16))]
 
 
+@pytest.mark.parametrize("options", [{}, ABOVE], ids=["in reach", "bounced"])
 @pytest.mark.parametrize("write_to_device", [False, True])
-def test_a_transfer_against_the_direction_of_the_mapping_is_a_finding(live: Any, bare: Any, broken: Any,
-                                                                      write_to_device: bool) -> None:
+def test_a_transfer_against_the_direction_of_the_mapping_is_a_finding(live: Any, bare: Any, broken: Any, write_to_device: bool,
+                                                                      options: dict[str, Any]) -> None:
     def initialize(adapter: Any) -> None:
         mapped(adapter)
         buffer = buffer_of(adapter, 16)
@@ -236,6 +251,20 @@ def test_a_transfer_against_the_direction_of_the_mapping_is_a_finding(live: Any,
             adapter.nic.dma.read(address, 16, "test")
         adapter.complete_buffer_physical_mapping(buffer, 0)
         drop(adapter, buffer)
+        adapter.free_map_registers()
+
+    assert broken(live(bare(initialize), **{"limits": "pci32-16m", **options})) == ["mapreg-direction"]
+
+
+def test_many_buffers_mapped_in_the_wrong_direction_are_one_finding(live: Any, bare: Any, broken: Any) -> None:
+    def initialize(adapter: Any) -> None:
+        mapped(adapter, 2)
+        for index in range(2):
+            buffer = buffer_of(adapter, 16)
+            [(address, _)] = adapter.start_buffer_physical_mapping(buffer, index, False)
+            adapter.nic.dma.read(address, 16, "test")
+            adapter.complete_buffer_physical_mapping(buffer, index)
+            drop(adapter, buffer)
         adapter.free_map_registers()
 
     assert broken(live(bare(initialize), limits="pci32-16m")) == ["mapreg-direction"]
@@ -254,6 +283,7 @@ def test_after_complete_the_device_addresses_are_valid_no_more(live: Any, bare: 
     assert broken(live(bare(initialize))) != []
 
 
+@pytest.mark.keeps("mapreg-free-no-mapping", "mapreg-reuse-after-complete")
 def test_every_page_of_the_pool_comes_back_at_complete(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         mapped(adapter, 4, 1514)
@@ -274,6 +304,8 @@ def test_every_page_of_the_pool_comes_back_at_complete(live: Any, bare: Any, bro
 # Wrong uses
 
 
+@pytest.mark.breaks("mapreg-index-range")
+@pytest.mark.keeps("mapreg-index-range")
 @pytest.mark.parametrize("index, rule", [(-1, "mapreg-index-range"), (0, None), (1, None), (2, "mapreg-index-range")])
 def test_registers_are_numbered_from_zero(live: Any, bare: Any, broken: Any, index: int, rule: str | None) -> None:
     def initialize(adapter: Any) -> None:
@@ -287,6 +319,7 @@ def test_registers_are_numbered_from_zero(live: Any, bare: Any, broken: Any, ind
     assert broken(live(bare(initialize))) == ([rule] if rule else [])
 
 
+@pytest.mark.breaks("mapreg-reuse-after-complete")
 def test_a_busy_register_is_not_used_again(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         mapped(adapter, 1)
@@ -300,6 +333,8 @@ def test_a_busy_register_is_not_used_again(live: Any, bare: Any, broken: Any) ->
     assert broken(live(bare(initialize))) == ["mapreg-reuse-after-complete"]
 
 
+@pytest.mark.breaks("mapreg-max-buffer")
+@pytest.mark.keeps("mapreg-max-buffer")
 @pytest.mark.parametrize("options", [{}, ABOVE], ids=["in reach", "bounced"])
 @pytest.mark.parametrize("length, rule", [(1513, None), (1514, None), (1515, "mapreg-max-buffer"), (5 * PAGE, "mapreg-max-buffer")])
 def test_a_buffer_is_no_longer_than_was_said(live: Any, bare: Any, broken: Any, length: int, rule: str | None,
@@ -315,6 +350,8 @@ def test_a_buffer_is_no_longer_than_was_said(live: Any, bare: Any, broken: Any, 
     assert broken(live(bare(initialize), **options)) == ([rule] if rule else [])
 
 
+@pytest.mark.breaks("mapreg-complete-match")
+@pytest.mark.keeps("mapreg-complete-match")
 @pytest.mark.parametrize("index, own", [(0, True), (1, True), (0, False)])
 def test_complete_repeats_buffer_and_index(live: Any, bare: Any, broken: Any, index: int, own: bool) -> None:
     def initialize(adapter: Any) -> None:
@@ -331,6 +368,7 @@ def test_complete_repeats_buffer_and_index(live: Any, bare: Any, broken: Any, in
     assert broken(live(bare(initialize))) == ([] if (index, own) == (0, True) else ["mapreg-complete-match"])
 
 
+@pytest.mark.breaks("mapreg-complete-match")
 def test_a_second_complete_is_a_finding(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         mapped(adapter)
@@ -344,6 +382,7 @@ def test_a_second_complete_is_a_finding(live: Any, bare: Any, broken: Any) -> No
     assert broken(live(bare(initialize))) == ["mapreg-complete-match"]
 
 
+@pytest.mark.breaks("mapreg-start-after-alloc")
 def test_nothing_is_mapped_without_registers(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         buffer = buffer_of(adapter, 16)
@@ -386,6 +425,7 @@ def test_registers_are_refused_where_no_page_is_in_reach(live: Any, bare: Any) -
 # Scatter/gather
 
 
+@pytest.mark.keeps("mapreg-or-sg")
 @pytest.mark.parametrize("wide, bits", [(False, 32), (True, 64)])
 def test_scatter_gather_declares_32_or_64_bits(live: Any, bare: Any, broken: Any, wide: bool, bits: int) -> None:
     def initialize(adapter: Any) -> None:
@@ -395,6 +435,8 @@ def test_scatter_gather_declares_32_or_64_bits(live: Any, bare: Any, broken: Any
     assert broken(live(bare(initialize), limits="rtl8139")) == []
 
 
+@pytest.mark.breaks("sg5-not-24bit")
+@pytest.mark.keeps("sg5-not-24bit")
 @pytest.mark.parametrize("bits, rules", [(31, ["sg5-not-24bit"]), (32, []), (33, [])])
 def test_scatter_gather_is_for_32_address_bits_and_more(live: Any, bare: Any, broken: Any, bits: int, rules: list[str]) -> None:
     assert broken(live(bare(lambda a: a.initialize_scatter_gather_dma(False, 1514) and None), address_bits=bits)) == rules
@@ -408,6 +450,7 @@ def test_scatter_gather_is_not_for_slaves_nor_for_ndis_4(live: Any, bare: Any, b
     assert got == [s.NDIS_STATUS_NOT_SUPPORTED] and broken(world) == []
 
 
+@pytest.mark.breaks("mapreg-or-sg")
 @pytest.mark.parametrize("registers_first", [False, True])
 def test_map_registers_and_scatter_gather_exclude_each_other(live: Any, bare: Any, broken: Any, registers_first: bool) -> None:
     def initialize(adapter: Any) -> None:
@@ -434,3 +477,27 @@ def test_a_packet_with_scatter_gather_brings_a_list_of_its_bytes(live: Any, bare
                  bus_offset=MIB)
     assert len(seen) == 6 and all(frame == listed for frame, listed in seen)
     assert [rule for rule in broken(world) if rule.startswith(("dma", "mapreg", "shared"))] == []
+
+
+@pytest.mark.parametrize("options", [{}, ABOVE])
+def test_a_buffer_over_scattered_pages_has_a_piece_for_each(live: Any, bare: Any, broken: Any, options: dict[str, Any]) -> None:
+    seen = []
+
+    def send(adapter: Any, packet: Any, flags: int) -> int:
+        ram, offset = adapter._ndis.ram, adapter._ndis.machine.bus.logical_offset
+        frame = b""
+        for buffer in packet.buffers():
+            if not buffer.length:
+                continue
+            pieces = adapter.start_buffer_physical_mapping(buffer, 0, True)
+            frame += b"".join(ram.read(address - offset, size) for address, size in pieces)
+            assert len(pieces) <= adapter.get_buffer_physical_array_size(buffer)
+            seen.append((len(pieces), buffer.pages()))
+            adapter.complete_buffer_physical_mapping(buffer, 0)
+        assert frame == packet.frame
+        return s.NDIS_STATUS_FAILURE
+
+    world = live(bare(lambda adapter: mapped(adapter), send=send, halt=lambda adapter: adapter.free_map_registers()), frames=60,
+                 **options)
+    assert (1, 1) in seen and (2, 2) in seen
+    assert broken(world) == ["frame-lost-without-fault"]

@@ -10,6 +10,7 @@ import pytest
 from hw.processor import DISPATCH_LEVEL
 
 
+@pytest.mark.keeps("lookaside-entry")
 def test_entries_have_the_size_of_the_list_and_their_content_is_undefined(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         lookaside = adapter.initialize_npaged_lookaside_list(24, "Look")
@@ -64,6 +65,7 @@ def test_an_entry_that_the_machine_cannot_hold_is_refused(live: Any, bare: Any, 
     assert broken(live(bare(initialize))) == []
 
 
+@pytest.mark.breaks("routine-irql")
 def test_entries_are_for_dispatch_level_or_below(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         scheduler = adapter._ndis.scheduler
@@ -89,6 +91,7 @@ def test_an_entry_and_a_list_that_halt_leaves_are_leaks(live: Any, bare: Any, br
         "lookaside entry #1 of NdisAllocateFromNPagedLookasideList is still held after halt"]
 
 
+@pytest.mark.breaks("lookaside-entry")
 def test_an_entry_is_freed_once(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         lookaside = adapter.initialize_npaged_lookaside_list(24, "Look")
@@ -100,6 +103,7 @@ def test_an_entry_is_freed_once(live: Any, bare: Any, broken: Any) -> None:
     assert broken(live(bare(initialize))) == ["lookaside-entry"]
 
 
+@pytest.mark.breaks("lookaside-entry")
 def test_an_entry_goes_back_to_its_own_list_by_its_own_pointer(live: Any, bare: Any, all_broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         mine, other = (adapter.initialize_npaged_lookaside_list(24, "Look") for _ in range(2))
@@ -114,6 +118,7 @@ def test_an_entry_goes_back_to_its_own_list_by_its_own_pointer(live: Any, bare: 
     assert all_broken(live(bare(initialize))) == ["lookaside-entry"] * 2
 
 
+@pytest.mark.breaks("lookaside-entry")
 def test_an_entry_that_went_to_the_pool_does_not_go_back_to_the_list(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         lookaside = adapter.initialize_npaged_lookaside_list(24, "Look")
@@ -136,6 +141,8 @@ def test_an_entry_is_not_used_after_it_was_freed(live: Any, bare: Any, broken: A
     assert broken(live(bare(initialize))) == ["contig-no-use-after-free"]
 
 
+@pytest.mark.breaks("lookaside-delete")
+@pytest.mark.keeps("lookaside-delete")
 @pytest.mark.parametrize("out, rules", [(0, []), (1, ["lookaside-delete"]), (2, ["lookaside-delete"])])
 def test_a_list_is_deleted_when_its_entries_are_back(live: Any, bare: Any, out: int, rules: list[str], broken: Any) -> None:
     def initialize(adapter: Any) -> None:
@@ -148,6 +155,7 @@ def test_a_list_is_deleted_when_its_entries_are_back(live: Any, bare: Any, out: 
     assert broken(live(bare(initialize))) == rules
 
 
+@pytest.mark.breaks("lookaside-delete")
 @pytest.mark.parametrize("again", ["delete_npaged_lookaside_list", "allocate_from_npaged_lookaside_list"])
 def test_a_deleted_list_is_not_used(live: Any, bare: Any, broken: Any, again: str) -> None:
     def initialize(adapter: Any) -> None:

@@ -45,6 +45,8 @@ def test_requests_come_at_dispatch_level_and_for_a_serialized_miniport_one_at_a_
     assert set(seen) == {(DISPATCH_LEVEL, 0)}
 
 
+@pytest.mark.breaks("oid-buffer-bound")
+@pytest.mark.keeps("oid-buffer-bound")
 @pytest.mark.parametrize("extra, rules", [(-1, []), (0, []), (1, ["oid-buffer-bound"])])
 def test_an_answer_fits_its_buffer(live: Any, bare: Any, broken: Any, extra: int, rules: list[str]) -> None:
     def query(adapter: Any, oid: int, length: int) -> tuple[int, bytes, int]:
@@ -104,6 +106,7 @@ def test_the_reference_miniport_checks_what_it_is_told(live: Any, hooked: Any, o
 # Sending
 
 
+@pytest.mark.keeps("frame-changed-without-fault")
 @pytest.mark.parametrize("length", [14, 15, 59, 60, 61, 1513, 1514])
 def test_a_frame_arrives_unchanged_but_for_padding(live: Any, hooked: Any, length: int) -> None:
     frame = bytes(n & 0xFF for n in range(length))
@@ -156,6 +159,7 @@ def test_the_buffers_of_a_packet_hold_its_frame(live: Any, bare: Any) -> None:
     assert [sum(lengths) for lengths in seen] == [60, 61]
 
 
+@pytest.mark.breaks("send-status")
 @pytest.mark.parametrize("answer", [None, "yes", 3.5])
 def test_an_answer_that_is_no_status_is_a_finding(live: Any, bare: Any, broken: Any, answer: object) -> None:
     assert "send-status" in broken(live(bare(send=lambda a, packet, flags: answer), frames=1))
@@ -170,6 +174,7 @@ def test_a_machine_without_room_for_packets_is_a_usage_error(live: Any, bare: An
 # Receiving
 
 
+@pytest.mark.breaks("frame-changed-without-fault")
 def test_a_frame_that_is_changed_on_its_way_up_is_told(live: Any, hooked: Any, all_broken: Any) -> None:
     def spoil(adapter: Any) -> None:
         for packet in adapter.context.rx_packets:

@@ -129,6 +129,8 @@ def test_a_subkey_that_is_not_closed_is_a_leak(live: Any, bare: Any, broken: Any
     assert finding.also == ("config-open-close",) and "configuration handle of Rings" in finding.message
 
 
+@pytest.mark.breaks("routine-irql")
+@pytest.mark.keeps("routine-irql")
 @pytest.mark.parametrize("level, rules", [(PASSIVE_LEVEL, []), (APC_LEVEL, []), (DISPATCH_LEVEL, ["routine-irql"])])
 def test_subkeys_are_opened_below_dispatch_level(live: Any, bare: Any, broken: Any, level: int, rules: list[str]) -> None:
     def initialize(adapter: Adapter) -> None:

@@ -32,11 +32,15 @@ def pending_queries(times: int = 1, data: bytes = SPEED, status: int = s.NDIS_ST
     return query
 
 
+@pytest.mark.breaks("oid-complete-once")
+@pytest.mark.keeps("oid-complete-once")
 @pytest.mark.parametrize("times, rules", [(0, ["oid-complete-once"]), (1, []), (2, ["oid-complete-once"])])
 def test_a_pending_query_is_completed_once(live: Any, bare: Any, broken: Any, times: int, rules: list[str]) -> None:
     assert broken(live(bare(query_information=pending_queries(times)))) == rules
 
 
+@pytest.mark.breaks("oid-complete-once")
+@pytest.mark.keeps("oid-complete-once")
 @pytest.mark.parametrize("times, rules", [(0, ["oid-complete-once"]), (1, []), (2, ["oid-complete-once"])])
 def test_a_pending_set_is_completed_once(live: Any, bare: Any, broken: Any, times: int, rules: list[str]) -> None:
     def set_information(adapter: Any, oid: int, data: bytes) -> tuple[int, int, int]:
@@ -49,6 +53,7 @@ def test_a_pending_set_is_completed_once(live: Any, bare: Any, broken: Any, time
     assert broken(live(bare(set_information=set_information))) == rules
 
 
+@pytest.mark.keeps("oid-complete-current", "oid-status-set")
 def test_an_answer_that_comes_later_reaches_who_asked(live: Any, bare: Any) -> None:
     world = live(bare(query_information=pending_queries()))
     assert world.ndis.protocol.requests.query(s.OID_GEN_VENDOR_ID, 4) is None
@@ -85,6 +90,7 @@ def test_while_one_request_is_pending_no_other_is_passed_down(live: Any, bare: A
     assert set(most) == {1} and len(most) > 10 and [r for r in broken(world) if r.startswith("oid")] == []
 
 
+@pytest.mark.keeps("lock-not-across-upcall")
 def test_a_completion_inside_the_handler_counts(live: Any, bare: Any, broken: Any) -> None:
     def query(adapter: Any, oid: int, length: int) -> tuple[int, bytes, int]:
         adapter.query_information_complete(s.NDIS_STATUS_NOT_SUPPORTED)
@@ -93,6 +99,7 @@ def test_a_completion_inside_the_handler_counts(live: Any, bare: Any, broken: An
     assert broken(live(bare(query_information=query))) == []
 
 
+@pytest.mark.breaks("oid-complete-once")
 def test_a_request_is_not_completed_and_answered_as_well(live: Any, bare: Any, broken: Any) -> None:
     def query(adapter: Any, oid: int, length: int) -> tuple[int, bytes, int]:
         adapter.query_information_complete(s.NDIS_STATUS_NOT_SUPPORTED)
@@ -101,19 +108,24 @@ def test_a_request_is_not_completed_and_answered_as_well(live: Any, bare: Any, b
     assert "oid-complete-once" in broken(live(bare(query_information=query)))
 
 
+@pytest.mark.breaks("oid-complete-current")
 def test_a_query_is_completed_by_the_routine_for_queries(live: Any, bare: Any, broken: Any) -> None:
     assert broken(live(bare(query_information=pending_queries(wrong=True)))) == ["oid-complete-current"]
 
 
+@pytest.mark.breaks("oid-status-set")
 def test_a_request_is_not_completed_with_pending(live: Any, bare: Any, broken: Any) -> None:
     assert broken(live(bare(query_information=pending_queries(status=s.NDIS_STATUS_PENDING)))) == ["oid-status-set"]
 
 
+@pytest.mark.breaks("oid-buffer-bound")
+@pytest.mark.keeps("oid-buffer-bound")
 @pytest.mark.parametrize("length, rules", [(3, []), (4, []), (5, ["oid-buffer-bound"])])
 def test_a_late_answer_fits_its_buffer_too(live: Any, bare: Any, broken: Any, length: int, rules: list[str]) -> None:
     assert broken(live(bare(query_information=pending_queries(data=bytes(length))))) == rules
 
 
+@pytest.mark.breaks("lock-not-across-upcall")
 def test_no_spin_lock_is_held_while_a_request_is_completed(live: Any, bare: Any, broken: Any) -> None:
     def query(adapter: Any, oid: int, length: int) -> tuple[int, bytes, int]:
         lock = adapter.allocate_spin_lock()

@@ -50,6 +50,7 @@ def test_check_for_hang_is_called_at_its_interval_at_dispatch_level(live: Any, h
     assert world.outcome == "ran" and world.ndis.calls["check_for_hang"] == len(seen)
 
 
+@pytest.mark.keeps("handler-result")
 def test_a_check_that_finds_nothing_changes_nothing(live: Any, hooked: Any) -> None:
     class Checked(hooked()):  # type: ignore[misc]
         def check_for_hang(self, adapter: Any) -> bool:
@@ -59,11 +60,13 @@ def test_a_check_that_finds_nothing_changes_nothing(live: Any, hooked: Any) -> N
     assert world.machine.findings.errors == [] and (world.sent, world.received, world.lost) == (40, 40, 0)
 
 
+@pytest.mark.breaks("handler-result")
 @pytest.mark.parametrize("answer", [None, 1, "no"])
 def test_check_for_hang_says_true_or_false(live: Any, bare: Any, broken: Any, answer: object) -> None:
     assert "handler-result" in broken(live(bare(check_for_hang=lambda a: answer)))
 
 
+@pytest.mark.breaks("miniport-characteristics")
 def test_true_brings_a_reset_and_without_a_handler_a_finding(live: Any, bare: Any, broken: Any) -> None:
     world = live(bare(check_for_hang=once(True, False), reset=lambda a: (s.NDIS_STATUS_SUCCESS, False)))
     assert world.ndis.calls["reset"] == 1 and broken(world) == []
@@ -94,6 +97,8 @@ def test_a_reset_that_lost_the_addresses_has_them_set_again(live: Any, bare: Any
     assert sorted(again) == sorted(entry for entry in sets[:3] if entry[0] != s.OID_GEN_CURRENT_LOOKAHEAD) * addressing
 
 
+@pytest.mark.breaks("reset-complete-once")
+@pytest.mark.keeps("reset-complete-once")
 @pytest.mark.parametrize("times, rules", [(0, ["reset-complete-once"]), (1, []), (2, ["reset-complete-once"])])
 def test_a_pending_reset_is_completed_once(live: Any, bare: Any, broken: Any, times: int, rules: list[str]) -> None:
     def reset(adapter: Any) -> tuple[int, bool]:
@@ -104,6 +109,7 @@ def test_a_pending_reset_is_completed_once(live: Any, bare: Any, broken: Any, ti
     assert broken(live(bare(check_for_hang=once(True, False), reset=reset))) == rules
 
 
+@pytest.mark.keeps("reset-complete-no-lock")
 def test_a_reset_completes_from_another_handler_later(live: Any, bare: Any, broken: Any) -> None:
     resets: list[int] = []
 
@@ -117,6 +123,7 @@ def test_a_reset_completes_from_another_handler_later(live: Any, bare: Any, brok
     assert resets == [1, 2] and broken(world) == [] and not world.ndis.protocol.hang.resetting
 
 
+@pytest.mark.breaks("reset-complete-once")
 def test_a_reset_that_is_not_pending_is_not_completed(live: Any, bare: Any, broken: Any) -> None:
     def reset(adapter: Any) -> tuple[int, bool]:
         adapter.reset_complete(s.NDIS_STATUS_SUCCESS, False)
@@ -125,12 +132,15 @@ def test_a_reset_that_is_not_pending_is_not_completed(live: Any, bare: Any, brok
     assert broken(live(bare(check_for_hang=once(True, False), reset=reset))) == ["reset-complete-once"]
 
 
+@pytest.mark.breaks("reset-status")
+@pytest.mark.keeps("reset-status")
 @pytest.mark.parametrize("status, rules", [(s.NDIS_STATUS_HARD_ERRORS, []), (s.NDIS_STATUS_SOFT_ERRORS, []),
                                            (s.NDIS_STATUS_NOT_RESETTABLE, []), (s.NDIS_STATUS_FAILURE, ["reset-status"])])
 def test_the_status_of_a_reset_is_a_documented_one(live: Any, bare: Any, broken: Any, status: int, rules: list[str]) -> None:
     assert broken(live(bare(check_for_hang=once(True, False), reset=lambda a: (status, False)))) == rules
 
 
+@pytest.mark.breaks("reset-complete-no-lock")
 def test_no_spin_lock_is_held_while_a_reset_is_completed(live: Any, bare: Any, broken: Any) -> None:
     def reset(adapter: Any) -> tuple[int, bool]:
         lock = adapter.allocate_spin_lock()
@@ -146,6 +156,7 @@ def test_no_spin_lock_is_held_while_a_reset_is_completed(live: Any, bare: Any, b
 # Time-outs
 
 
+@pytest.mark.breaks("lost-cause")
 def test_a_packet_that_stays_too_long_resets_a_serialized_miniport_which_forgets_it(live: Any, bare: Any, all_broken: Any) -> None:
     seen: list[Any] = []
     times: list[int] = []
@@ -170,6 +181,8 @@ def test_packets_of_a_deserialized_miniport_do_not_time_out(live: Any, bare: Any
     assert "reset" not in world.ndis.calls
 
 
+@pytest.mark.breaks("reset-complete-pending-work")
+@pytest.mark.keeps("send-complete-once", "reset-complete-pending-work")
 @pytest.mark.parametrize("completes", [False, True])
 def test_a_deserialized_miniport_completes_its_packets_before_a_reset_is_over(live: Any, bare: Any, all_broken: Any,
                                                                               completes: bool) -> None:
@@ -187,9 +200,10 @@ def test_a_deserialized_miniport_completes_its_packets_before_a_reset_is_over(li
         return s.NDIS_STATUS_PENDING
 
     world = live(bare(send=send, attributes=DESERIALIZED, check_for_hang=lambda a: bool(a.outstanding_sends), reset=reset), frames=2)
-    assert ("send-complete-once" in all_broken(world)) == (not completes) and world.ndis.calls["reset"] == 1
+    assert ("reset-complete-pending-work" in all_broken(world)) == (not completes) and world.ndis.calls["reset"] == 1
 
 
+@pytest.mark.breaks("lost-cause")
 def test_a_request_that_stays_too_long_resets_any_miniport(live: Any, bare: Any, broken: Any) -> None:
     def query(adapter: Any, oid: int, length: int) -> tuple[int, bytes, int]:
         return s.NDIS_STATUS_PENDING if oid == s.OID_GEN_LINK_SPEED else s.NDIS_STATUS_NOT_SUPPORTED, b"", 0
@@ -218,6 +232,7 @@ def test_a_card_that_is_reset_in_the_middle_of_its_traffic_goes_on(live: Any, ho
     assert protocol.hang.resets == 1 and sorted(protocol.sent) == sorted(world.frames) and all_broken(world) == []
 
 
+@pytest.mark.breaks("reset-complete-once")
 def test_while_a_reset_is_pending_nothing_goes_down(live: Any, bare: Any, broken: Any) -> None:
     calls: list[str] = []
 

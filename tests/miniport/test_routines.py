@@ -12,7 +12,8 @@ import pytest
 
 from allocator.frames import FrameTree
 from allocator.memory_manager import MemoryManager
-from dmabed.spec import WorldSpec, checked_fault
+from dmabed.fault_points import checked_fault
+from dmabed.spec import WorldSpec
 from hw.inject import parse_fault
 from hw.machine import Machine
 from hw.memory_layout import ram_ranges
@@ -39,18 +40,31 @@ LEVELS = (PASSIVE_LEVEL, APC_LEVEL, DISPATCH_LEVEL, FIRST_DIRQL, HIGH_LEVEL)
 
 REGISTER_ACCESSES = frozenset(
     f"{verb}{size}" for verb in ("NdisReadRegister", "NdisWriteRegister", "NdisRawReadPort", "NdisRawWritePort")
-    for size in ("Uchar", "Ushort", "Ulong"))
+    for size in ("Uchar", "Ushort", "Ulong")) | frozenset(
+    f"{verb}_{kind}_{size}" for verb in ("READ", "WRITE") for kind in ("REGISTER", "PORT") for size in ("UCHAR", "USHORT", "ULONG"))
+HAL_BUFFERS = frozenset(f"{verb}_{kind}_BUFFER_{size}" for verb in ("READ", "WRITE") for kind in ("REGISTER", "PORT")
+                        for size in ("UCHAR", "USHORT", "ULONG"))
 ANY_IRQL = REGISTER_ACCESSES | frozenset("""
     NdisGetVersion NdisMSynchronizeWithInterrupt NdisStallExecution NdisAllocateSpinLock NdisFreeSpinLock NdisZeroMemory
     NdisMoveMemory MmGetPhysicalAddress DbgPrint NdisInterlockedIncrement NdisInterlockedDecrement NdisInitializeListHead
     InsertHeadList InsertTailList RemoveHeadList RemoveTailList RemoveEntryList IsListEmpty NdisGetCurrentSystemTime
     NdisGetSystemUpTime NdisMoveFromMappedMemory NdisMoveToMappedMemory NdisZeroMappedMemory NdisRawReadPortBufferUchar
     NdisRawReadPortBufferUshort NdisRawReadPortBufferUlong NdisRawWritePortBufferUchar NdisRawWritePortBufferUshort
-    NdisRawWritePortBufferUlong""".split())
+    NdisRawWritePortBufferUlong NdisMoveMappedMemory NdisFillMemory NdisRetrieveUlong NdisStoreUlong RtlCopyMemory RtlMoveMemory
+    RtlZeroMemory RtlFillMemory RtlCompareMemory RtlEqualMemory NdisGetPhysicalAddressHigh NdisGetPhysicalAddressLow
+    NdisSetPhysicalAddressHigh NdisSetPhysicalAddressLow InitializeListHead NdisInitializeReadWriteLock KeBugCheckEx
+    ASSERT NdisChainBufferAtFront NdisChainBufferAtBack NdisUnchainBufferAtFront NdisUnchainBufferAtBack""".split()) | HAL_BUFFERS
 ANY_IRQL_FROM_XP = frozenset("""
     NdisInterlockedAddUlong NdisInterlockedInsertHeadList NdisInterlockedInsertTailList NdisInterlockedRemoveHeadList""".split())
 """Before, DISPATCH_LEVEL or below (nt4:103ndisx_81 to _84)."""
 IMMEDIATE = frozenset(f"NdisImmediate{verb}Port{size}" for verb in ("Read", "Write") for size in ("Uchar", "Ushort", "Ulong"))
+PCI_IMMEDIATE = frozenset(["NdisImmediateReadPciSlotInformation", "NdisImmediateWritePciSlotInformation"])
+LOADING = {
+    "NdisMInitializeWrapper": "driver_entry", "NdisInitializeWrapper": "driver_entry", "NdisMRegisterMiniport": "driver_entry",
+    "NdisMRegisterUnloadHandler": "driver_entry", "NdisTerminateWrapper": "driver_entry initialize unload",
+    "NdisMRegisterDevice": "driver_entry initialize", "NdisMDeregisterDevice": "driver_entry initialize halt unload",
+}
+"""The handlers of the routines that a driver calls for itself."""
 FILES = frozenset("NdisOpenFile NdisMapFile NdisUnmapFile NdisCloseFile".split())
 PASSIVE_ONLY = frozenset("""
     NdisOpenConfiguration NdisReadConfiguration NdisReadNetworkAddress NdisCloseConfiguration NdisReadPciSlotInformation
@@ -61,18 +75,26 @@ PASSIVE_ONLY = frozenset("""
     NdisMAllocateSharedMemory NdisInitializeTimer NdisWaitEvent NdisInitializeString NdisFreeString NdisAnsiStringToUnicodeString
     NdisUnicodeStringToAnsiString NdisUpcaseUnicodeString NdisEqualString NdisWriteConfiguration NdisSystemProcessorCount
     NdisGetCacheFillSize NdisMQueryAdapterInstanceName NdisMGetDeviceProperty
-    NdisMRegisterDmaChannel NdisMDeregisterDmaChannel""".split()) | IMMEDIATE | FILES - {"NdisMapFile"}
-DISPATCH_ONLY = frozenset("NdisReleaseSpinLock NdisDprAcquireSpinLock NdisDprReleaseSpinLock NdisMResetComplete".split())
+    NdisMRegisterDmaChannel NdisMDeregisterDmaChannel NdisReadEisaSlotInformation NdisReadPcmciaAttributeMemory
+    """.split()) | IMMEDIATE | FILES - {"NdisMapFile"} | LOADING.keys()
+DISPATCH_ONLY = frozenset("""
+    NdisReleaseSpinLock NdisDprAcquireSpinLock NdisDprReleaseSpinLock NdisMResetComplete NdisReleaseReadWriteLock
+    NdisDprAllocatePacket NdisDprFreePacket""".split())
 BY_HANDLER = frozenset(["NdisMFreeSharedMemory"])
 """Its IRQL depends on the handler, not on the row: test_shared_memory.py."""
 INIT_ONLY = frozenset("""
     NdisMQueryAdapterResources NdisMPciAssignResources
     NdisMSetAttributesEx NdisMSetAttributes NdisMRegisterAdapterShutdownHandler NdisMMapIoSpace NdisMRegisterIoPortRange
     NdisMRegisterInterrupt NdisMAllocateMapRegisters NdisQueryMapRegisterCount NdisMInitializeScatterGatherDma
-    NdisMAllocateSharedMemory NdisMRegisterDmaChannel""".split()) | IMMEDIATE | FILES
+    NdisMAllocateSharedMemory NdisMRegisterDmaChannel NdisReadEisaSlotInformation""".split()) | IMMEDIATE | PCI_IMMEDIATE | FILES
 INIT_AND_HALT = frozenset("""
     NdisMDeregisterAdapterShutdownHandler NdisMUnmapIoSpace NdisMDeregisterIoPortRange
     NdisMDeregisterInterrupt NdisMFreeMapRegisters NdisMDeregisterDmaChannel""".split())
+
+
+SHARED_FACES = frozenset(f"{verb}_REGISTER_{size}" for verb in ("READ", "WRITE") for size in ("UCHAR", "USHORT", "ULONG")) | {
+    "InitializeListHead", "NdisInitializeWrapper"}
+"""Second names whose face is that of the first: ``read_register_ulong`` is READ_REGISTER_ULONG and NdisReadRegisterUlong."""
 
 
 def documented_irql(name: str, windows: str) -> tuple[int, int]:
@@ -130,21 +152,27 @@ def test_face_has_the_documented_name_the_parameters_and_a_docstring(row: Routin
     method = getattr(Adapter, row.python)
     assert method.__name__ == row.python
     assert row.python == row.python.lower()
-    assert row.python.replace("_", "") in (row.name.lower().removeprefix("ndism"), row.name.lower().removeprefix("ndis"),
-                                           row.name.lower())
+    plain = row.name.lower().replace("_", "")
+    assert row.python.replace("_", "") in (plain.removeprefix("ndism"), plain.removeprefix("ndis"), plain)
     own = list(inspect.signature(method).parameters.values())[1:]
     theirs = list(inspect.signature(row.implementation).parameters.values())[1 if row.direct else 2:]
     assert [p.name for p in own] == [p.name for p in theirs] == list(row.parameters)
     assert [p.default for p in own] == [p.default for p in theirs]
     doc = inspect.getdoc(method) or ""
-    assert doc.startswith("" if row.direct else f"{row.name}. ") and doc.endswith(".") and len(doc) > len(row.name) + 10
-    assert BY_PYTHON[row.python] is row
+    first = BY_PYTHON[row.python]
+    assert doc.startswith("" if row.direct else f"{first.name}. ") and doc.endswith(".") and len(doc) > len(row.name) + 10
+    assert first is row or (first.implementation is row.implementation and row.name in SHARED_FACES)
+
+
+def test_names_that_share_a_face_are_those_that_mean_the_same_in_snake_case() -> None:
+    assert {row.name for row in ROWS if BY_PYTHON[row.python] is not row} == SHARED_FACES
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_row_has_a_prototype_of_its_own_name_and_names_its_document(row: Routine) -> None:
     result, _, rest = row.c.partition(f" {row.name}(")
-    assert result in ("VOID", "NDIS_STATUS", "PVOID", "ULONG", "UINT", "BOOLEAN", "PHYSICAL_ADDRESS", "LONG", "CCHAR", "PLIST_ENTRY"), row.c
+    assert result in ("VOID", "NDIS_STATUS", "PVOID", "ULONG", "UINT", "BOOLEAN", "PHYSICAL_ADDRESS", "LONG", "CCHAR", "PLIST_ENTRY",
+                      "UCHAR", "USHORT", "SIZE_T", "LOGICAL"), row.c
     assert rest.endswith(")")
     assert row.source.startswith(("ddi:", "docs:", "ndis5:", "nt4:", "osr:", "seed", "[K]"))
 
@@ -203,6 +231,7 @@ def test_a_call_outside_the_documented_irql_is_a_finding_and_one_inside_is_none(
     assert wrong == []
 
 
+@pytest.mark.breaks("contig-free-irql-pre2008")
 def test_the_finding_names_routine_both_levels_and_windows() -> None:
     ndis = ndis_on("xp")
     ndis.scheduler.current.irql = DISPATCH_LEVEL
@@ -212,6 +241,8 @@ def test_the_finding_names_routine_both_levels_and_windows() -> None:
     assert finding.message == ("MmFreeContiguousMemory was called at DISPATCH_LEVEL; Windows XP asks for APC_LEVEL or below")
 
 
+@pytest.mark.breaks("contig-free-irql-2008", "contig-free-irql-nt4", "contig-free-irql-pre2008")
+@pytest.mark.keeps("contig-free-irql-2008", "contig-free-irql-nt4", "contig-free-irql-pre2008")
 @pytest.mark.parametrize("windows, rule", [("nt4", "contig-free-irql-nt4"), ("2000", "contig-free-irql-nt4"),
                                            ("xp", "contig-free-irql-pre2008"), ("vista", "contig-free-irql-pre2008"),
                                            ("2008", "contig-free-irql-2008"), ("7", "contig-free-irql-2008")])
@@ -231,6 +262,8 @@ def test_routines_of_initialize_and_halt_are_limited_to_them(row: Routine) -> No
         assert row.handlers == Handler.INITIALIZE
     elif row.name in INIT_AND_HALT:
         assert row.handlers == Handler.INITIALIZE | Handler.HALT
+    elif row.name in LOADING:
+        assert {METHODS[bit] for bit in METHODS if row.handlers & bit} == set(LOADING[row.name].split())
     else:
         assert row.handlers & (Handler.SEND | Handler.HANDLE_INTERRUPT | Handler.HALT | Handler.INITIALIZE) == (
             Handler.SEND | Handler.HANDLE_INTERRUPT | Handler.HALT | Handler.INITIALIZE)
@@ -255,6 +288,8 @@ def test_a_call_from_a_forbidden_handler_is_a_finding_and_from_another_is_none(h
     assert wrong == []
 
 
+@pytest.mark.breaks("int-isr-any-irql-only")
+@pytest.mark.keeps("int-isr-any-irql-only")
 @pytest.mark.parametrize("row", CHECKED, ids=lambda row: row.name)
 def test_isr_may_call_only_what_any_irql_allows(row: Routine) -> None:
     ndis = ndis_on("2003")
@@ -274,7 +309,7 @@ def test_no_handler_at_all_asks_for_no_context() -> None:
 def test_every_handler_has_one_bit_and_a_name_that_a_miniport_supplies() -> None:
     bits = [bit for bit in METHODS if bit]
     assert sum(bits) == ANYWHERE and all(bit & (bit - 1) == 0 for bit in bits)
-    beside = {"driver_entry", "synchronize", "check_for_hang", "timer", "work_item"}
+    beside = {"synchronize", "check_for_hang", "timer", "work_item", "unload"}
     assert {METHODS[bit] for bit in bits if hasattr(Miniport, METHODS[bit])} >= set(NAMES) - beside
 
 
@@ -298,7 +333,14 @@ FAILURES: dict[str, Any] = {
     "NdisMAllocateMapRegisters": {"RESOURCES": s.NDIS_STATUS_RESOURCES},
     "NdisMInitializeScatterGatherDma": {"RESOURCES": s.NDIS_STATUS_RESOURCES, "NOT_SUPPORTED": s.NDIS_STATUS_NOT_SUPPORTED},
     "NdisQueryMapRegisterCount": {"NOT_SUPPORTED": (s.NDIS_STATUS_NOT_SUPPORTED, 0)},
-    "NdisReadPciSlotInformation": {"null": b""},
+    "NdisReadPciSlotInformation": {"null": b""}, "NdisImmediateReadPciSlotInformation": {"null": b""},
+    "NdisReadPcmciaAttributeMemory": {"null": b""},
+    "NdisReadEisaSlotInformation": {"FAILURE": (s.NDIS_STATUS_FAILURE, None, None), "RESOURCES": (s.NDIS_STATUS_RESOURCES, None, None)},
+    "ExAllocatePool": NULL, "ExAllocatePoolWithTag": NULL, "NdisMInitializeWrapper": {"null": False},
+    "NdisMRegisterMiniport": {"RESOURCES": s.NDIS_STATUS_RESOURCES, "BAD_CHARACTERISTICS": s.NDIS_STATUS_BAD_CHARACTERISTICS,
+                              "BAD_VERSION": s.NDIS_STATUS_BAD_VERSION, "FAILURE": s.NDIS_STATUS_FAILURE},
+    "NdisMRegisterDevice": {"FAILURE": (s.NDIS_STATUS_FAILURE, None), "RESOURCES": (s.NDIS_STATUS_RESOURCES, None)},
+    "NdisWriteEventLogEntry": {"RESOURCES": s.NDIS_STATUS_RESOURCES, "BUFFER_TOO_SHORT": s.NDIS_STATUS_BUFFER_TOO_SHORT},
     "NdisAllocateFromNPagedLookasideList": NULL, "NdisInitializeString": NULL,
     "NdisAnsiStringToUnicodeString": {"FAILURE": s.NDIS_STATUS_FAILURE},
     "NdisUnicodeStringToAnsiString": {"FAILURE": s.NDIS_STATUS_FAILURE}, "NdisUpcaseUnicodeString": {"FAILURE": s.NDIS_STATUS_FAILURE},
@@ -352,6 +394,12 @@ def test_a_routine_that_never_fails_takes_no_fault(row: Routine) -> None:
         checked_fault(parse_fault(f"{row.name}#1"))
 
 
+def test_a_fault_of_a_shared_face_has_the_first_name() -> None:
+    with pytest.raises(UsageError, match="NdisInitializeWrapper never fails under this name") as caught:
+        failure_of(TABLE["NdisInitializeWrapper"], "fail")
+    assert caught.value.remedy == "name the fault NdisMInitializeWrapper#N"
+
+
 @pytest.mark.parametrize("name", FAILURES)
 def test_an_undocumented_status_is_refused_and_the_documented_ones_are_named(name: str) -> None:
     with pytest.raises(UsageError) as caught:
@@ -396,6 +444,7 @@ def test_a_call_is_recorded_exactly_where_the_row_says_so(row: Routine) -> None:
     assert [event[3] for event in calls] == ([row.name] if row.event else [])
 
 
+@pytest.mark.breaks("miniport-exception")
 def test_a_finding_is_placed_at_the_line_of_the_miniport(live: Any, bare: Any) -> None:
     def initialize(adapter: Any) -> None:
         adapter.my_own_state = 1

@@ -47,12 +47,14 @@ def test_arrays_are_as_long_as_the_miniport_takes_and_no_longer(live: Any, bare:
     assert len(world.ndis.protocol.failed) == 200
 
 
+@pytest.mark.keeps("miniport-characteristics")
 def test_with_both_handlers_send_packets_wins(live: Any, bare: Any) -> None:
     seen: list[int] = []
     world = live(bare(send=lambda a, packet, flags: pytest.fail("send was called"), send_packets=fail_each(seen)), frames=3)
     assert sum(seen) == 3 and "send" not in world.ndis.calls
 
 
+@pytest.mark.breaks("miniport-characteristics")
 def test_without_either_a_send_is_a_finding(live: Any, bare: Any, broken: Any) -> None:
     assert "miniport-characteristics" in broken(live(bare(), frames=1))
 

@@ -76,6 +76,7 @@ def test_failure_is_no_memory_and_no_call_of_the_handler(ask: Any, broken: Any) 
     assert (asking.statuses, asking.got, broken(world)) == ([s.NDIS_STATUS_FAILURE], [], [])
 
 
+@pytest.mark.keeps("shared-async-busmaster", "shared-async-handler", "shared-async-irql")
 @pytest.mark.parametrize("windows", WINDOWS)
 def test_pending_is_one_call_with_memory_in_reach(ask: Any, broken: Any, windows: str) -> None:
     asking = Asking(length=5000)
@@ -87,6 +88,7 @@ def test_pending_is_one_call_with_memory_in_reach(ask: Any, broken: Any, windows
     assert broken(world) == []
 
 
+@pytest.mark.keeps("shared-async-complete-null-check")
 @pytest.mark.parametrize("effect", ["", "=null"])
 def test_a_late_failure_is_one_call_without_memory_and_length_0(ask: Any, broken: Any, effect: str) -> None:
     asking = Asking()
@@ -101,6 +103,7 @@ def test_memory_that_is_not_there_is_a_late_failure(ask: Any, broken: Any) -> No
     assert asking.got == [(None, POISON_ADDRESS, 0, "context")]
 
 
+@pytest.mark.keeps("shared-async-outstanding-at-halt")
 def test_a_completion_may_be_late(ask: Any, broken: Any) -> None:
     asking = Asking()
     assert broken(ask(asking, faults=("allocate-complete#1=late",))) == []
@@ -126,6 +129,7 @@ def test_the_seed_decides_whether_it_is_early_and_when_it_comes(ask: Any, broken
     assert early == {0, 1}
 
 
+@pytest.mark.keeps("shared-async-context")
 @pytest.mark.parametrize("seed", range(4))
 def test_each_of_several_is_completed_once(ask: Any, broken: Any, seed: int) -> None:
     asking = Asking(8)
@@ -164,6 +168,7 @@ def test_memory_that_is_not_freed_is_a_leak(ask: Any, broken: Any) -> None:
     assert "halt-undo-all" in broken(ask(Asking(frees=False)))
 
 
+@pytest.mark.breaks("shared-async-outstanding-at-halt")
 def test_halt_waits_for_what_is_outstanding(ask: Any, broken: Any) -> None:
     late = ("allocate-complete#1=late",)
     assert broken(ask(Asking(waits=False), life="halt")) == []  # it has come long before halt
@@ -182,6 +187,7 @@ def test_halt_waits_for_what_is_outstanding(ask: Any, broken: Any) -> None:
     assert hasty.got == []  # a function of a driver that has left is not called
 
 
+@pytest.mark.breaks("shared-async-outstanding-at-halt")
 def test_the_handler_of_a_driver_that_has_left_is_not_called(ask: Any, broken: Any) -> None:
     class Hasty(Asking):
         in_halt = 0
@@ -221,6 +227,7 @@ def test_the_handler_does_not_begin_while_a_spin_lock_is_held(ask: Any, broken: 
     assert (asking.before_return, len(asking.got)) == (before_return, 1)
 
 
+@pytest.mark.breaks("shared-async-outstanding-at-halt")
 def test_an_initialize_that_fails_waits_too(ask: Any, broken: Any) -> None:
     class Failing(Asking):
         def initialize(self, adapter: Any) -> Any:
@@ -237,6 +244,7 @@ def test_nothing_is_completed_and_nothing_leaks_after_shutdown(ask: Any, broken:
     assert broken(ask(Asking(), life=life)) == []
 
 
+@pytest.mark.breaks("shared-async-busmaster")
 def test_only_a_bus_master_that_registered_for_dma_asks(live: Any, bare: Any, broken: Any) -> None:
     statuses = []
 
@@ -252,12 +260,14 @@ def test_only_a_bus_master_that_registered_for_dma_asks(live: Any, bare: Any, br
     assert statuses == [s.NDIS_STATUS_FAILURE] * 2
 
 
+@pytest.mark.breaks("shared-async-handler")
 def test_a_miniport_without_the_handler_does_not_ask(live: Any, bare: Any, broken: Any) -> None:
     asking = Asking()
     assert broken(live(bare(asking.initialize, halt=asking.halt))) == ["shared-async-handler"]
     assert asking.statuses == [s.NDIS_STATUS_FAILURE]
 
 
+@pytest.mark.breaks("miniport-exception", "shared-async-complete-null-check")
 def test_a_handler_that_does_not_look_for_none_breaks_two_rules(ask: Any, all_broken: Any) -> None:
     class Trusting(Asking):
         def allocate_complete(self, adapter: Any, virtual: Any, physical: int, length: int, context: Any) -> None:
@@ -269,6 +279,7 @@ def test_a_handler_that_does_not_look_for_none_breaks_two_rules(ask: Any, all_br
     assert (world.outcome, all_broken(world)) == ("crash", ["miniport-exception", "shared-async-complete-null-check"])
 
 
+@pytest.mark.breaks("shared-async-context")
 def test_the_memory_of_the_context_lives_until_the_completion(ask: Any, broken: Any) -> None:
     class WithContext(Asking):
         def __init__(self, keeps: bool) -> None:
@@ -291,6 +302,7 @@ def test_the_memory_of_the_context_lives_until_the_completion(ask: Any, broken: 
     assert broken(ask(WithContext(False), faults=late)) == ["shared-async-context"]
 
 
+@pytest.mark.breaks("shared-async-irql")
 def test_asking_above_dispatch_level_is_a_finding(ask: Any, broken: Any) -> None:
     class Above(Asking):
         def initialize(self, adapter: Any) -> None:
@@ -304,6 +316,7 @@ def test_asking_above_dispatch_level_is_a_finding(ask: Any, broken: Any) -> None
     assert "shared-async-irql" in broken(ask(Above()))
 
 
+@pytest.mark.breaks("shared-async-typical-use")
 def test_asking_in_initialize_is_advised_against(ask: Any) -> None:
     assert advice(ask(Asking())) == ["shared-async-typical-use"]
 
@@ -315,6 +328,7 @@ def test_a_length_of_nothing_fails_at_once(ask: Any, broken: Any, length: int) -
     assert (asking.statuses, asking.got) == ([s.NDIS_STATUS_FAILURE], [])
 
 
+@pytest.mark.keeps("shared-async-typical-use")
 @pytest.mark.parametrize("seed", range(3))
 def test_a_running_miniport_grows_while_frames_move(live: Any, hooked: Any, broken: Any, seed: int) -> None:
     got: Got = []

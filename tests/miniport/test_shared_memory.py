@@ -58,6 +58,7 @@ def test_a_block_lies_within_the_declared_width_to_its_last_byte(live: Any, bare
     assert all(block.logical == block.physical + offset for block in shared)
 
 
+@pytest.mark.keeps("shared-alloc-init-only")
 def test_both_addresses_tell_of_the_same_bytes(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         ready(adapter)
@@ -97,6 +98,8 @@ def test_a_machine_without_memory_in_reach_gives_none_and_a_poisoned_address(liv
     assert world.refused and world.machine.findings.errors == []
 
 
+@pytest.mark.breaks("attr5-first", "shared-alloc-after-attributes", "shared-alloc-after-dma-ndis5")
+@pytest.mark.keeps("attr5-first", "shared-alloc-after-attributes")
 @pytest.mark.parametrize("attributes, rules", [
     (None, ["attr5-first", "shared-alloc-after-attributes", "shared-alloc-after-dma-ndis5"]),
     (s.NDIS_ATTRIBUTE_BUS_MASTER, ["shared-alloc-after-dma-ndis5"])])
@@ -108,6 +111,7 @@ def test_shared_memory_before_the_dma_registration_is_a_finding_and_gives_nothin
     assert sorted(all_broken(world)) == sorted(rules)
 
 
+@pytest.mark.keeps("shared-alloc-after-dma-ndis5", "shared-free-twice")
 def test_scatter_gather_is_a_dma_registration_too(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         assert adapter.initialize_scatter_gather_dma(False, 1514) == s.NDIS_STATUS_SUCCESS
@@ -117,6 +121,8 @@ def test_scatter_gather_is_a_dma_registration_too(live: Any, bare: Any, broken: 
     assert broken(live(bare(initialize), limits="rtl8139")) == []
 
 
+@pytest.mark.breaks("shared-alloc-init-only", "shared-alloc-passive")
+@pytest.mark.keeps("shared-alloc-passive")
 @pytest.mark.parametrize("handler", ["halt", "send", "handle_interrupt"])
 def test_shared_memory_outside_initialize_is_a_finding(live: Any, hooked: Any, all_broken: Any, handler: str) -> None:
     def step(adapter: Any) -> None:
@@ -143,6 +149,8 @@ def free_wrongly(live: Any, bare: Any, change: Any, **options: Any) -> Any:
     return live(bare(initialize), **options)
 
 
+@pytest.mark.breaks("shared-free-exact", "shared-free-no-subrange")
+@pytest.mark.keeps("shared-free-exact", "shared-free-no-subrange")
 @pytest.mark.parametrize("length, cached, at, address, rule", [
     (0x2345, False, 0, 0, None),
     (0x2346, False, 0, 0, "shared-free-exact"), (0x3000, False, 0, 0, "shared-free-exact"),
@@ -161,12 +169,14 @@ def test_a_free_repeats_every_argument_of_the_allocation(live: Any, bare: Any, b
         assert broken(world)[0] == rule
 
 
+@pytest.mark.breaks("shared-free-exact")
 def test_the_finding_names_what_differs(live: Any, bare: Any, told: Any) -> None:
     world = free_wrongly(live, bare, lambda a, view, pa: a.free_shared_memory(0x3000, True, view, pa))
     assert told(world, "shared-free-exact") == (
         "NdisMFreeSharedMemory of shared memory #1: length 0x3000 instead of 0x2345, cached True instead of False")
 
 
+@pytest.mark.breaks("shared-free-twice")
 def test_a_second_free_is_told_as_one(live: Any, bare: Any, broken: Any, told: Any) -> None:
     def twice(adapter: Any, view: View, address: int) -> None:
         for _ in range(2):
@@ -178,6 +188,7 @@ def test_a_second_free_is_told_as_one(live: Any, bare: Any, broken: Any, told: A
     assert told(world, "shared-free-twice") == "NdisMFreeSharedMemory: shared memory #1 was freed already"
 
 
+@pytest.mark.breaks("shared-free-foreign")
 def test_memory_of_another_kind_is_not_freed_as_shared(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         _, pool = adapter.allocate_memory_with_tag(64, "Test")
@@ -187,11 +198,13 @@ def test_memory_of_another_kind_is_not_freed_as_shared(live: Any, bare: Any, bro
     assert broken(live(bare(initialize))) == ["shared-free-foreign"]
 
 
+@pytest.mark.breaks("shared-no-ndisfreememory")
 def test_shared_memory_is_not_freed_as_pool_memory(live: Any, bare: Any, broken: Any) -> None:
     world = free_wrongly(live, bare, lambda a, view, pa: a.free_memory(view, 0x2345))
     assert broken(world)[0] == "shared-no-ndisfreememory"
 
 
+@pytest.mark.breaks("shared-free-before-mapregs")
 def test_shared_memory_is_freed_before_the_map_registers(live: Any, bare: Any, broken: Any) -> None:
     def change(adapter: Any, view: View, address: int) -> None:
         adapter.free_map_registers()
@@ -208,6 +221,8 @@ def test_what_is_never_freed_is_a_leak_at_its_allocation(live: Any, bare: Any, t
     assert leaks[1].also == ("shared-free-all-at-halt",) and leaks[1].where is not None
 
 
+@pytest.mark.breaks("shared-free-irql-w2k", "shared-free-irql-xp")
+@pytest.mark.keeps("shared-free-irql-w2k", "shared-free-irql-xp")
 @pytest.mark.parametrize("windows", NDIS5)
 @pytest.mark.parametrize("handler, irql", [("halt", PASSIVE_LEVEL), ("halt", DISPATCH_LEVEL), ("handle_interrupt", DISPATCH_LEVEL),
                                            ("handle_interrupt", DISPATCH_LEVEL + 1), ("query_information", PASSIVE_LEVEL)])
@@ -235,6 +250,7 @@ def test_the_irql_of_a_free_depends_on_windows_and_handler(live: Any, hooked: An
     assert [f.rule.id for f in world.machine.findings.errors] == expected
 
 
+@pytest.mark.breaks("shared-free-not-in-shutdown")
 def test_nothing_is_freed_in_shutdown_and_nothing_counts_as_leaked_after_it(live: Any, hooked: Any, broken: Any) -> None:
     kept: list[Any] = []
 
@@ -249,6 +265,7 @@ def test_nothing_is_freed_in_shutdown_and_nothing_counts_as_leaked_after_it(live
     assert kept[0][0].block.live
 
 
+@pytest.mark.breaks("shared-free-nic-stopped")
 def test_memory_that_the_card_can_reach_is_not_freed(live: Any, hooked: Any, broken: Any) -> None:
     def free_a_ring(adapter: Any) -> None:
         ring = next(b for b in adapter._ndis.machine.book.made if b.kind is BlockKind.SHARED)
@@ -260,6 +277,8 @@ def test_memory_that_the_card_can_reach_is_not_freed(live: Any, hooked: Any, bro
 # Update
 
 
+@pytest.mark.breaks("shared-update-range")
+@pytest.mark.keeps("shared-update-range")
 @pytest.mark.parametrize("offset, length, fine", [(0, 100, True), (99, 1, True), (1, 100, False), (0, 101, False)])
 def test_an_update_lies_within_its_block(live: Any, bare: Any, broken: Any, offset: int, length: int, fine: bool) -> None:
     def initialize(adapter: Any) -> None:
@@ -274,6 +293,7 @@ def test_an_update_lies_within_its_block(live: Any, bare: Any, broken: Any, offs
 # Contiguous and pool memory
 
 
+@pytest.mark.keeps("contig-free-exact-base", "contig-free-right-routine")
 def test_contiguous_memory_is_freed_by_its_base_and_with_its_own_arguments(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         plain = adapter.mm_allocate_contiguous_memory(PAGE, 0xFFFFFF)
@@ -285,6 +305,8 @@ def test_contiguous_memory_is_freed_by_its_base_and_with_its_own_arguments(live:
     assert broken(live(bare(initialize))) == []
 
 
+@pytest.mark.breaks("contig-freespecify-match")
+@pytest.mark.keeps("contig-freespecify-match")
 @pytest.mark.parametrize("length, cache, rule", [
     (100, 0, None), (99, 0, "contig-freespecify-match"), (101, 0, "contig-freespecify-match"),
     (100, 1, "contig-freespecify-match")])
@@ -297,6 +319,7 @@ def test_the_specify_cache_free_repeats_length_and_cache_type(live: Any, bare: A
     assert broken(live(bare(initialize))) == ([rule] if rule else [])
 
 
+@pytest.mark.breaks("contig-freespecify-origin")
 def test_the_specify_cache_free_does_not_fit_a_plain_allocation(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         adapter.mm_free_contiguous_memory_specify_cache(adapter.mm_allocate_contiguous_memory(100, 0xFFFFFF), 100, 1)
@@ -312,6 +335,8 @@ def test_an_aligned_pointer_is_no_base(live: Any, bare: Any, broken: Any, offset
     assert broken(live(bare(initialize)))[0] == "contig-free-exact-base"
 
 
+@pytest.mark.breaks(
+    "contig-boundary-pow2", "contig-cache-type-valid", "contig-highest-none", "contig-lowest-inclusive", "contig-size-nonzero")
 def test_undefined_arguments_of_a_direct_caller_are_a_finding_and_none(live: Any, bare: Any, all_broken: Any) -> None:
     got = []
 
@@ -328,6 +353,8 @@ def test_undefined_arguments_of_a_direct_caller_are_a_finding_and_none(live: Any
                                          "contig-lowest-inclusive", "contig-size-nonzero"]
 
 
+@pytest.mark.breaks("mem-ndisfreememory-flags")
+@pytest.mark.keeps("mem-ndisfreememory-flags", "shared-no-ndisfreememory")
 @pytest.mark.parametrize("length, flags, rule", [
     (64, 0, None), (63, 0, "mem-ndisfreememory-flags"), (65, 0, "mem-ndisfreememory-flags"),
     (64, 1, "mem-ndisfreememory-flags")])
@@ -347,6 +374,7 @@ def test_pool_memory_of_no_length_fails(live: Any, bare: Any) -> None:
     assert got == [(s.NDIS_STATUS_FAILURE, None)]
 
 
+@pytest.mark.breaks("init-fail-release-all")
 def test_memory_that_is_still_held_after_a_failing_initialize_is_a_leak(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> int:
         adapter.allocate_memory_with_tag(64, "Test")

@@ -15,6 +15,7 @@ from miniport.library.shared import POISON_ADDRESS
 from miniport.library.slave_dma import WIDTH_8_BITS, WIDTH_16_BITS, DmaDescription
 from miniport.slave import SlaveMiniport
 from miniport.versions import WINDOWS
+from miniport.view import View
 from verifier.address_book import BlockKind
 
 BYTE_CHANNEL, WORD_CHANNEL = 1, 5
@@ -80,6 +81,7 @@ def channel_of(adapter: Any, number: int = BYTE_CHANNEL) -> Any:
 # Registration
 
 
+@pytest.mark.keeps("slave-register-init-only", "slave-register-status")
 @pytest.mark.parametrize("channel, status", [
     (-1, s.NDIS_STATUS_RESOURCE_CONFLICT), (0, s.NDIS_STATUS_SUCCESS), (3, s.NDIS_STATUS_SUCCESS),
     (4, s.NDIS_STATUS_RESOURCE_CONFLICT), (5, s.NDIS_STATUS_SUCCESS), (7, s.NDIS_STATUS_SUCCESS),
@@ -94,6 +96,7 @@ def test_a_channel_that_a_card_can_have_is_given_and_the_cascade_is_not(slave: A
     assert broken(slave(step)) == []
 
 
+@pytest.mark.keeps("slave-deregister")
 def test_a_channel_is_given_once_and_again_after_it_was_given_back(slave: Any, broken: Any) -> None:
     def step(adapter: Any) -> None:
         _, first = register(adapter)
@@ -131,15 +134,18 @@ def test_there_is_no_channel_where_no_memory_is_in_reach(slave: Any, broken: Any
     assert broken(slave(step, bus_offset=64 << 20)) == []
 
 
+@pytest.mark.breaks("slave-register-status", "attr5-adapter-type")
 @pytest.mark.parametrize("nic, interface", [("reference", s.NDIS_INTERFACE_PCI), ("reference", s.NDIS_INTERFACE_ISA),
                                             ("isa-slave", s.NDIS_INTERFACE_PCI)])
 def test_only_an_isa_card_has_a_channel(slave: Any, broken: Any, nic: str, interface: int) -> None:
     def step(adapter: Any) -> None:
         assert register(adapter) == (s.NDIS_STATUS_FAILURE, None)
 
-    assert broken(slave(step, nic=nic, interface=interface)) == ["slave-register-status"]
+    other_bus = (nic == "isa-slave") != (interface == s.NDIS_INTERFACE_ISA)
+    assert broken(slave(step, nic=nic, interface=interface)) == ["attr5-adapter-type"] * other_bus + ["slave-register-status"]
 
 
+@pytest.mark.breaks("slave-register-init-only")
 def test_registration_before_the_attributes_is_a_finding(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         register(adapter)
@@ -162,6 +168,7 @@ def test_an_isa_bus_master_gets_the_cascade_and_no_transfers(slave: Any, broken:
     assert broken(slave(step, attributes=s.NDIS_ATTRIBUTE_BUS_MASTER)) == []
 
 
+@pytest.mark.breaks("halt-undo-all", "slave-deregister")
 def test_a_channel_that_is_kept_is_a_leak_and_one_given_back_twice_is_a_finding(slave: Any, broken: Any) -> None:
     world = slave(lambda adapter: register(adapter) and None)
     assert broken(world) == ["halt-undo-all"]
@@ -178,6 +185,7 @@ def test_a_channel_that_is_kept_is_a_leak_and_one_given_back_twice_is_a_finding(
 # Transfers
 
 
+@pytest.mark.keeps("slave-one-transfer", "slave-setup-irql")
 @pytest.mark.parametrize("nic", ["isa-slave", "isa-slave-16"])
 def test_what_the_card_reads_was_copied_below_16_mb_and_inside_a_window(with_channel: Any, broken: Any, nic: str) -> None:
     def step(adapter: Any, handle: Any) -> None:
@@ -195,6 +203,7 @@ def test_what_the_card_reads_was_copied_below_16_mb_and_inside_a_window(with_cha
     assert broken(with_channel(step, nic=nic)) == []
 
 
+@pytest.mark.keeps("slave-complete-before-read", "slave-complete-match")
 @pytest.mark.parametrize("moved", [0, 1, 99, 100])
 def test_what_the_card_wrote_is_in_the_buffer_after_completion_and_the_rest_is_as_it_was(with_channel: Any, broken: Any,
                                                                                          moved: int) -> None:
@@ -211,6 +220,7 @@ def test_what_the_card_wrote_is_in_the_buffer_after_completion_and_the_rest_is_a
     assert broken(with_channel(step)) == []
 
 
+@pytest.mark.keeps("slave-counter")
 @pytest.mark.parametrize("moved", [0, 1, 65535, 65536])
 def test_a_transfer_of_the_whole_window_tells_none_from_all(with_channel: Any, broken: Any, moved: int) -> None:
     def step(adapter: Any, handle: Any) -> None:
@@ -239,6 +249,7 @@ def test_a_length_that_the_channel_cannot_move_gives_resources(with_channel: Any
     assert broken(with_channel(step, nic=nic, maximum=128)) == []
 
 
+@pytest.mark.breaks("slave-one-transfer")
 def test_a_second_transfer_on_a_busy_channel_gets_resources_and_is_a_finding(with_channel: Any, broken: Any) -> None:
     def step(adapter: Any, handle: Any) -> None:
         buffer, give_back = buffer_of(adapter)
@@ -250,6 +261,8 @@ def test_a_second_transfer_on_a_busy_channel_gets_resources_and_is_a_finding(wit
     assert broken(with_channel(step)) == ["slave-one-transfer"]
 
 
+@pytest.mark.breaks("slave-subrange")
+@pytest.mark.keeps("slave-subrange")
 @pytest.mark.parametrize("offset, length, rule", [
     (0, 100, []), (1, 99, []), (1, 100, ["slave-subrange"]), (-1, 10, ["slave-subrange"]), (100, 1, ["slave-subrange"])])
 def test_a_transfer_stays_inside_its_buffer(with_channel: Any, broken: Any, offset: int, length: int, rule: list[str]) -> None:
@@ -264,6 +277,7 @@ def test_a_transfer_stays_inside_its_buffer(with_channel: Any, broken: Any, offs
     assert broken(with_channel(step)) == rule
 
 
+@pytest.mark.breaks("slave-complete-match")
 @pytest.mark.parametrize("change", [{"offset": 1}, {"length": 63}, {"to_device": False}, {"other": True}])
 def test_a_completion_repeats_the_set_up(with_channel: Any, broken: Any, told: Any, change: dict[str, Any]) -> None:
     def step(adapter: Any, handle: Any) -> None:
@@ -280,6 +294,7 @@ def test_a_completion_repeats_the_set_up(with_channel: Any, broken: Any, told: A
     assert "DMA channel 1" in told(world, "slave-complete-match")
 
 
+@pytest.mark.breaks("slave-complete-match")
 def test_a_completion_without_a_set_up_is_a_finding(with_channel: Any, broken: Any) -> None:
     def step(adapter: Any, handle: Any) -> None:
         buffer, give_back = buffer_of(adapter)
@@ -289,6 +304,7 @@ def test_a_completion_without_a_set_up_is_a_finding(with_channel: Any, broken: A
     assert broken(with_channel(step)) == ["slave-complete-match"]
 
 
+@pytest.mark.breaks("slave-complete-before-read")
 def test_data_that_are_read_before_completion_are_a_finding_and_stale(with_channel: Any, broken: Any) -> None:
     def step(adapter: Any, handle: Any) -> None:
         buffer, give_back = buffer_of(adapter)
@@ -303,6 +319,7 @@ def test_data_that_are_read_before_completion_are_a_finding_and_stale(with_chann
     assert broken(with_channel(step)) == ["slave-complete-before-read"]
 
 
+@pytest.mark.breaks("slave-counter")
 def test_the_counter_is_read_only_while_a_transfer_is_set_up(with_channel: Any, broken: Any) -> None:
     def step(adapter: Any, handle: Any) -> None:
         assert adapter.read_dma_counter(handle) == 0
@@ -310,6 +327,7 @@ def test_the_counter_is_read_only_while_a_transfer_is_set_up(with_channel: Any, 
     assert broken(with_channel(step)) == ["slave-counter"]
 
 
+@pytest.mark.breaks("slave-deregister")
 def test_a_channel_with_a_transfer_on_it_is_not_given_back(slave: Any, broken: Any) -> None:
     def step(adapter: Any) -> None:
         _, handle = register(adapter)
@@ -331,6 +349,7 @@ def test_bytes_that_were_never_written_do_not_go_to_the_card(with_channel: Any, 
     assert broken(with_channel(step)) == ["shared-init-value"]
 
 
+@pytest.mark.breaks("slave-setup-irql")
 def test_a_set_up_above_dispatch_level_is_a_finding(with_channel: Any, broken: Any) -> None:
     def step(adapter: Any, handle: Any) -> None:
         buffer, give_back = buffer_of(adapter)
@@ -366,6 +385,8 @@ def test_a_channel_that_starts_over_works_on_shared_memory_itself(with_channel: 
 # Shared memory of slave cards
 
 
+@pytest.mark.breaks("shared-alloc-slave-old")
+@pytest.mark.keeps("shared-alloc-slave-old")
 @pytest.mark.parametrize("windows", WINDOWS)
 def test_shared_memory_of_a_slave_card_came_with_xp_sp1(with_channel: Any, broken: Any, windows: str) -> None:
     def step(adapter: Any, handle: Any) -> None:
@@ -394,6 +415,7 @@ def test_shared_memory_of_a_slave_card_lies_inside_64_kb(with_channel: Any, brok
     assert broken(with_channel(step, nic="isa-slave-16")) == []
 
 
+@pytest.mark.breaks("shared-alloc-after-dma-ndis5")
 def test_shared_memory_of_a_slave_card_needs_its_channel(slave: Any, broken: Any) -> None:
     def step(adapter: Any) -> None:
         assert adapter.allocate_shared_memory(4096, False)[0] is None
@@ -401,6 +423,8 @@ def test_shared_memory_of_a_slave_card_needs_its_channel(slave: Any, broken: Any
     assert broken(slave(step)) == ["shared-alloc-after-dma-ndis5"]
 
 
+@pytest.mark.breaks("shared-free-foreign", "shared-free-slave")
+@pytest.mark.keeps("shared-free-foreign", "shared-free-slave")
 @pytest.mark.parametrize("windows", ["2000", "2003"])
 def test_a_slave_card_frees_shared_memory_only_where_it_is_given_some(with_channel: Any, broken: Any, windows: str) -> None:
     def step(adapter: Any, handle: Any) -> None:
@@ -415,3 +439,26 @@ def test_the_slave_miniport_needs_no_shared_memory(live: Any) -> None:
     world = live(SlaveMiniport, nic="isa-slave", frames=4)
     assert world.received == 4
     assert not [block for block in world.machine.book.made if block.kind is BlockKind.SHARED]
+
+
+@pytest.mark.parametrize("write_to_device", [True, False])
+@pytest.mark.parametrize("offset", [0, 4000, 4096])
+def test_a_buffer_over_scattered_pages_goes_through_the_buffer_of_the_hal(with_channel: Any, broken: Any, offset: int,
+                                                                          write_to_device: bool) -> None:
+    length = 200
+
+    def step(adapter: Any, handle: Any) -> None:
+        ndis = adapter._ndis
+        block = ndis.memory.allocate_spread(BlockKind.OTHER, "test", "spread", 2, adapter=adapter.number)
+        view = View(ndis.port, block)
+        content = bytes(n % 251 for n in range(2 * 4096))
+        view.write(0, content)
+        _, buffer = adapter.allocate_buffer(None, view, 2 * 4096)
+        assert adapter.setup_dma_transfer(handle, buffer, offset, length, write_to_device) == s.NDIS_STATUS_SUCCESS
+        if write_to_device:
+            assert ndis.ram.read(handle.bounce.physical, length) == content[offset:offset + length]
+        assert adapter.complete_dma_transfer(handle, buffer, offset, length, write_to_device) == s.NDIS_STATUS_SUCCESS
+        assert view.read(0, 2 * 4096) == content
+        adapter.free_buffer(buffer)
+
+    assert broken(with_channel(step)) == []

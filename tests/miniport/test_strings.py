@@ -155,6 +155,8 @@ def test_a_string_is_freed_once(live: Any, bare: Any, broken: Any) -> None:
     assert broken(live(bare(initialize))) == ["contig-free-exact-base"]
 
 
+@pytest.mark.breaks("string-free-allocated")
+@pytest.mark.keeps("string-free-allocated")
 @pytest.mark.parametrize("windows, version, rules", [("nt4", (4, 0), []), ("2000", (5, 0), ["string-free-allocated"]),
                                                      ("2003", (5, 1), ["string-free-allocated"])])
 def test_from_windows_2000_on_only_an_allocated_string_is_freed(

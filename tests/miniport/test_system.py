@@ -11,7 +11,6 @@ import pytest
 from miniport import status as s
 from miniport.adapter import Adapter
 from miniport.library.system import START
-from miniport.packet import NdisBuffer
 
 
 def test_worlds_begin_on_the_first_of_january_2001() -> None:
@@ -50,8 +49,10 @@ def test_flushing_a_buffer_changes_nothing(live: Any, bare: Any, broken: Any) ->
     def initialize(adapter: Adapter) -> None:
         memory = adapter.allocate_memory_with_tag(64, "Flsh")[1]
         memory.fill(0, 64, 7)
+        buffer = adapter.allocate_buffer(None, memory, 64)[1]
         for write_to_device in (True, False):
-            assert adapter.flush_buffer(NdisBuffer(memory, 64), write_to_device) is None
+            assert adapter.flush_buffer(buffer, write_to_device) is None
+        adapter.free_buffer(buffer)
         assert memory.read(0, 64) == b"\x07" * 64
         adapter.free_memory(memory, 64)
 

@@ -61,6 +61,8 @@ def test_a_timer_that_is_not_set_never_fires(live: Any, bare: Any, broken: Any) 
     assert log.calls == []
 
 
+@pytest.mark.breaks("timer5-set-ms")
+@pytest.mark.keeps("timer5-set-ms")
 @pytest.mark.parametrize("milliseconds, rules", [
     (-1, ["timer5-set-ms"]), (0, []), (1, []), (0xFFFFFFFE, []), (0xFFFFFFFF, []), (0x100000000, ["timer5-set-ms"])])
 def test_the_delay_is_a_count_of_milliseconds(live: Any, bare: Any, broken: Any, milliseconds: int, rules: list[str]) -> None:
@@ -297,6 +299,7 @@ def test_the_older_form_cancels_too(live: Any, bare: Any, broken: Any) -> None:
 # The end
 
 
+@pytest.mark.breaks("halt-undo-all", "timer-all-cancelled-halt")
 def test_a_timer_that_is_queued_when_halt_returns_is_a_leak_and_never_calls(live: Any, bare: Any, broken: Any, all_broken: Any) -> None:
     log = Log()
     initialize = periodic(log, 1)
@@ -315,6 +318,7 @@ def test_a_timer_that_is_queued_when_halt_returns_is_a_leak_and_never_calls(live
     assert late.times == 1
 
 
+@pytest.mark.breaks("init-fail-release-all", "timer-all-cancelled-halt")
 def test_a_timer_that_a_failing_initialize_leaves_is_a_leak_and_never_calls(live: Any, bare: Any, all_broken: Any) -> None:
     log = Log()
 
@@ -328,6 +332,7 @@ def test_a_timer_that_a_failing_initialize_leaves_is_a_leak_and_never_calls(live
     assert log.calls == []
 
 
+@pytest.mark.breaks("timer-all-cancelled-halt", "timer-cancel-false-wait")
 def test_a_call_that_halt_did_not_wait_for_is_a_leak_and_never_comes(live: Any, bare: Any, all_broken: Any) -> None:
     log = Log()
 
@@ -345,10 +350,11 @@ def test_a_call_that_halt_did_not_wait_for_is_a_leak_and_never_comes(live: Any, 
             processor.irql = before
 
     world = live(bare(initialize, halt=halt))
-    assert all_broken(world) == ["halt-undo-all", "timer-all-cancelled-halt"]
+    assert all_broken(world) == ["timer-cancel-false-wait", "timer-all-cancelled-halt"]
     assert log.said == [False] and log.calls == []
 
 
+@pytest.mark.keeps("timer-all-cancelled-halt")
 @pytest.mark.parametrize("life", ["power-off", "bug-check"])
 @pytest.mark.parametrize("adapters", [1, 2])
 def test_shutdown_may_leave_timers(live: Any, bare: Any, broken: Any, life: str, adapters: int) -> None:

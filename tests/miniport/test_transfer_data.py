@@ -55,6 +55,7 @@ def of_receives(ids: list[str]) -> list[str]:
     return [rule for rule in ids if not rule.startswith("frame")]
 
 
+@pytest.mark.keeps("receive-indications-complete", "receive-lookahead")
 @pytest.mark.parametrize("look", [0, 1, 50, 185, 186])
 def test_the_protocol_puts_the_frame_together(live: Any, bare: Any, broken: Any, look: int) -> None:
     shower = Shower(bare, look)
@@ -64,6 +65,8 @@ def test_the_protocol_puts_the_frame_together(live: Any, bare: Any, broken: Any,
     assert 0 < len(shower.asked) < 40 if look == 186 else len(shower.asked) == 40
 
 
+@pytest.mark.breaks("lost-cause", "transfer-complete-once")
+@pytest.mark.keeps("lost-cause", "transfer-complete-once")
 @pytest.mark.parametrize("times, rules", [(0, ["lost-cause", "transfer-complete-once"]), (1, []), (2, ["transfer-complete-once"])])
 def test_a_pending_transfer_is_completed_once(live: Any, bare: Any, all_broken: Any, times: int, rules: list[str]) -> None:
     def answer(adapter: Any, packet: Any, offset: int, count: int) -> tuple[int, int]:
@@ -93,26 +96,32 @@ def test_frames_stay_in_order_whenever_their_transfers_end(live: Any, bare: Any,
     assert [frame[14] for frame in frames] == list(range(1, 10))
 
 
+@pytest.mark.breaks("rx-bytes-of-this-frame")
 def test_bytes_that_were_never_copied_are_not_the_frame(live: Any, bare: Any, broken: Any) -> None:
     shower = Shower(bare, answer=lambda adapter, packet, offset, count: (s.NDIS_STATUS_SUCCESS, count))
     assert "rx-bytes-of-this-frame" in broken(live(shower.miniport, frames=1))
 
 
+@pytest.mark.breaks("rx-bytes-of-this-frame")
+@pytest.mark.keeps("rx-bytes-of-this-frame")
 @pytest.mark.parametrize("stored, rules", [(63, ["rx-bytes-of-this-frame"]), (64, []), (65, [])])
 def test_the_bytes_shown_are_those_that_were_stored(live: Any, bare: Any, broken: Any, stored: int, rules: list[str]) -> None:
     assert of_receives(broken(live(Shower(bare, stored=stored).miniport, frames=1))) == rules
 
 
+@pytest.mark.breaks("receive-lookahead")
 @pytest.mark.parametrize("changes", [{"look": 187}, {"header": 13}, {"look": 243, "size": 300},
                                      {"attributes": s.NDIS_ATTRIBUTE_BUS_MASTER | s.NDIS_ATTRIBUTE_DESERIALIZE}])
 def test_what_cannot_be_shown_is_a_finding(live: Any, bare: Any, broken: Any, changes: Any) -> None:
     assert "receive-lookahead" in broken(live(Shower(bare, **changes).miniport, frames=1))
 
 
+@pytest.mark.breaks("receive-indications-complete")
 def test_the_end_of_the_indications_has_to_be_said(live: Any, bare: Any, broken: Any) -> None:
     assert of_receives(broken(live(Shower(bare, complete=False).miniport, frames=1))) == ["receive-indications-complete"]
 
 
+@pytest.mark.breaks("handler-result")
 @pytest.mark.parametrize("answer", [None, s.NDIS_STATUS_SUCCESS, (s.NDIS_STATUS_SUCCESS, None)])
 def test_transfer_data_returns_a_status_and_a_count(live: Any, bare: Any, broken: Any, answer: Any) -> None:
     shower = Shower(bare, answer=lambda adapter, packet, offset, count: answer)

@@ -125,6 +125,8 @@ def test_freed_memory_is_not_touched(verb: str) -> None:
     assert pool.broken() == ["contig-no-use-after-free"]
 
 
+@pytest.mark.breaks("memory-uninitialized", "shared-init-value")
+@pytest.mark.keeps("memory-uninitialized", "shared-init-value")
 @pytest.mark.parametrize("kind, rule", [(BlockKind.POOL, "memory-uninitialized"), (BlockKind.SHARED, "shared-init-value"),
                                         (BlockKind.CONTIGUOUS, "memory-uninitialized")])
 @pytest.mark.parametrize("first", [0, 1, 99])
@@ -201,6 +203,8 @@ def test_an_access_lies_inside_its_window(live: Any, bare: Any, broken: Any, por
     assert (got == [0xFFFFFFFF]) == (not fine)
 
 
+@pytest.mark.breaks("iomap-no-access-after", "ioport-no-access-after")
+@pytest.mark.keeps("iomap-no-access-after", "ioport-no-access-after")
 @pytest.mark.parametrize("ports", [False, True])
 def test_a_window_is_not_used_after_it_was_given_back(live: Any, bare: Any, broken: Any, ports: bool) -> None:
     def initialize(adapter: Any) -> None:
@@ -211,6 +215,7 @@ def test_a_window_is_not_used_after_it_was_given_back(live: Any, bare: Any, brok
     assert broken(live(bare(initialize))) == ["ioport-no-access-after" if ports else "iomap-no-access-after"]
 
 
+@pytest.mark.breaks("iomap-unmap-exact", "ioport-deregister-exact")
 @pytest.mark.parametrize("ports", [False, True])
 def test_a_window_is_accessed_by_the_routines_of_its_space(live: Any, bare: Any, broken: Any, ports: bool) -> None:
     def initialize(adapter: Any) -> None:
@@ -221,6 +226,7 @@ def test_a_window_is_accessed_by_the_routines_of_its_space(live: Any, bare: Any,
     assert len(broken(live(bare(initialize)))) == 1
 
 
+@pytest.mark.keeps("iomap-init-only")
 @pytest.mark.parametrize("start, length, fine", [(0, 4096, True), (0, 4097, False), (4095, 1, True), (4096, 1, False), (-1, 1, False),
                                                  (0, 0, False)])
 def test_only_memory_of_the_card_is_mapped(live: Any, bare: Any, start: int, length: int, fine: bool) -> None:
@@ -238,12 +244,15 @@ def test_only_memory_of_the_card_is_mapped(live: Any, bare: Any, start: int, len
     assert world.machine.findings.errors == []
 
 
+@pytest.mark.breaks("iomap-init-only")
 def test_ram_is_not_device_memory(live: Any, bare: Any, broken: Any) -> None:
     got = []
     world = live(bare(lambda adapter: got.append(adapter.map_io_space(0x100000, 4096))))
     assert got == [(s.NDIS_STATUS_RESOURCE_CONFLICT, None)] and broken(world) == ["iomap-init-only"]
 
 
+@pytest.mark.breaks("iomap-unmap-exact")
+@pytest.mark.keeps("iomap-unmap-exact")
 @pytest.mark.parametrize("length, rules", [(4095, ["iomap-unmap-exact"]), (4096, []), (4097, ["iomap-unmap-exact"])])
 def test_unmapping_repeats_the_length(live: Any, bare: Any, broken: Any, length: int, rules: list[str]) -> None:
     def initialize(adapter: Any) -> None:
@@ -253,6 +262,8 @@ def test_unmapping_repeats_the_length(live: Any, bare: Any, broken: Any, length:
     assert broken(live(bare(initialize))) == rules
 
 
+@pytest.mark.breaks("ioport-deregister-exact")
+@pytest.mark.keeps("ioport-deregister-exact")
 @pytest.mark.parametrize("port, count, rules", [(0, 0, []), (1, 0, ["ioport-deregister-exact"]), (0, 1, ["ioport-deregister-exact"])])
 def test_deregistering_ports_repeats_port_and_count(live: Any, bare: Any, broken: Any, port: int, count: int,
                                                     rules: list[str]) -> None:

@@ -109,6 +109,7 @@ def test_a_work_item_of_one_adapter_waits_until_it_is_up(live: Any, bare: Any, b
     assert sorted(seen) == [0, 1]
 
 
+@pytest.mark.breaks("halt-undo-all", "work-item-done-at-halt")
 def test_a_work_item_that_is_outstanding_when_halt_returns_is_a_leak_and_never_runs(live: Any, bare: Any, all_broken: Any) -> None:
     seen: list[int] = []
 
@@ -124,6 +125,7 @@ def test_a_work_item_that_is_outstanding_when_halt_returns_is_a_leak_and_never_r
     assert seen == []
 
 
+@pytest.mark.keeps("work-item-done-at-halt")
 def test_halt_may_wait_for_its_work_items(live: Any, bare: Any, broken: Any) -> None:
     seen: list[int] = []
 
@@ -136,6 +138,7 @@ def test_halt_may_wait_for_its_work_items(live: Any, bare: Any, broken: Any) -> 
     assert seen == [1]
 
 
+@pytest.mark.breaks("init-fail-release-all", "work-item-done-at-halt")
 def test_a_work_item_that_a_failing_initialize_leaves_is_a_leak(live: Any, bare: Any, all_broken: Any) -> None:
     seen: list[int] = []
 
