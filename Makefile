@@ -10,7 +10,7 @@ VENV_PYTHON := .venv/bin/python
 PYTEST := $(VENV_PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long lint types bench clean
+.PHONY: help demo test long mutation lint types bench clean
 
 # An environment that was made elsewhere and copied here would import the other tree.
 ifneq ($(shell cat .venv/.ok 2>/dev/null),$(CURDIR))
@@ -31,6 +31,9 @@ test: .venv/.ok  ## lint, types and every test that is not marked long
 # pytest ends with 5 where no test is selected: no long tests is no failure.
 long: .venv/.ok  ## the tests that are marked long
 	$(PYTEST) -n $(WORKERS) -m long || test $$? -eq 5
+
+mutation: .venv/.ok  ## silence each rule in turn: do the tests that break it turn red?
+	$(VENV_PYTHON) -m tests.mutate_rules -n $(WORKERS)
 
 lint: .venv/.ok  ## ruff
 	$(VENV_PYTHON) -m ruff check .

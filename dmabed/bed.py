@@ -17,10 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dmabed.fault_points import checked_fault
 from dmabed.load import find_miniport
-from dmabed.options import checked, exclusive, machine_of, over
+from dmabed.options import checked, defaults_of, exclusive, over
 from dmabed.result import as_json
-from dmabed.spec import WorldSpec, checked_fault
+from dmabed.spec import WorldSpec
 from dmabed.world import World, run_world
 from hw.inject import parse_fault
 from miniport.miniport import Miniport
@@ -65,4 +66,4 @@ def spec_with(miniport: type[Miniport], options: Mapping[str, Any], base: WorldS
     given = {key: str(value) if isinstance(value, Path) else value for key, value in options.items() if value is not None}
     layer = checked(given)
     exclusive(layer)
-    return replace(base, **over(machine_of(miniport, Path(inspect.getfile(miniport)).resolve().parent), layer))
+    return replace(base, **over(defaults_of(miniport, Path(inspect.getfile(miniport)).resolve().parent), layer))

@@ -78,6 +78,7 @@ Examples:
   dmabed run mynic.py                 your miniport, on the reference NIC
   dmabed run mynic.py --address-bits 24 --report out
   dmabed run mynic.py --json | jq .verdict
+  dmabed faults mynic.py              the same life again, with every fault that can happen in it
   dmabed map mynic.py                 where its memory lies
   dmabed new mine                     a folder with a miniport and its tests to start from
 \b
@@ -128,14 +129,23 @@ _WORLD = (
     click.option("--processors", metavar="N", help="1 to 8. [2]"),
     click.option("--adapters", metavar="N", help="Cards of the same kind that the one driver runs at once, 1 to 4. [1]"),
     click.option("--bus-offset", metavar="SIZE", help="Device address minus physical address, whole pages. [0]"),
+    click.option("--incoherent", is_flag=True, help="Caches that devices do not see: cached memory needs its flush (no PC has them)."),
+    click.option("--iommu", is_flag=True, help="Put an IOMMU in front of the cards (stress: no PC of NDIS 5's time had one)."),
     click.option("--frames", metavar="N", help="Frames to send; the wire returns each. [8]"),
     click.option("--pcap", metavar="FILE", help="Send the frames of a pcap or pcapng file instead."),
-    click.option("--life", metavar="END", shell_complete=_names("dmabed.spec", "LIVES"),
-                 help="How it ends: halt, power-off, bug-check or surprise. [halt]"),
+    click.option("--life", metavar="LIFE", shell_complete=_names("dmabed.spec", "LIVES"),
+                 help="How it ends: halt, power-off, bug-check or surprise; or what comes in mid traffic: suspend or rebalance. [halt]"),
+    click.option("--msi", is_flag=True, help="Stress: interrupts come as messages (MSI), which no PC with NDIS 5 had."),
     click.option("--seed", metavar="N", help="Decides contents and the order of events. [1]"),
     click.option("--silicon", is_flag=True, help="Switch the checks off and see what the hardware would do."),
     click.option("--stop", is_flag=True, help="Stop at the first finding."),
+    click.option("--deny", metavar="RULE", multiple=True,
+                 help="Count a notice as a finding: a rule, PREFIX*, warning or advice. May be repeated."),
+    click.option("--allow", metavar="RULE", multiple=True,
+                 help="Keep findings of a rule out of the verdict; they stay listed. May be repeated."),
 )
+_FAULT = click.option("--fault", "faults", metavar="POINT[=EFFECT]", multiple=True,
+                      help="Inject a fault, for instance NdisMAllocateSharedMemory#2. May be repeated.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 _REPORT = click.option("--report", metavar="DIR", help="Write DIR/index.html, a report with pictures.")
 _CAPTURE = click.option("--capture", metavar="FILE", help="Write all frames to a pcapng file.")
@@ -169,9 +179,7 @@ def run(as_json: bool, report: str | None, capture: str | None, trace: str | Non
 
 @main.command(epilog="SIZE: decimal, 0x…, or a number with K, M, G or T (powers of 1024).")
 @click.argument("world", metavar="[MINIPORT|FILE.json]", required=False)
-@_with(*_WORLD, click.option("--fault", "faults", metavar="POINT[=EFFECT]", multiple=True,
-                             help="Inject a fault, for instance NdisMAllocateSharedMemory#2. May be repeated."),
-       _JSON, _REPORT, _CAPTURE, _TRACE)
+@_with(*_WORLD, _FAULT, _JSON, _REPORT, _CAPTURE, _TRACE)
 def replay(world: str | None, as_json: bool, report: str | None, capture: str | None, trace: str | None, **given: Any) -> int:
     """Run a world again: every finding prints the line to type.
 
@@ -187,6 +195,48 @@ def replay(world: str | None, as_json: bool, report: str | None, capture: str | 
         line["miniport"] = world
     return _say(commands.run(
         line, data=data, report=_path(report), capture=_path(capture), trace=_path(trace), **_debug(as_json)), as_json)
+
+
+@main.command(epilog="SIZE: decimal, 0x…, or a number with K, M, G or T (powers of 1024). How to read the table: docs/faults.md.")
+@click.argument("miniport", required=False)
+@_with(
+    *_WORLD,
+    click.option("--kinds", metavar="KINDS", shell_complete=_names("hw.inject", "KINDS"),
+                 help="Kinds of fault, with commas between: routine, device, upper-edge, interrupt, life, async, race. [all]"),
+    click.option("--only", metavar="GLOB", multiple=True, help="Only fault points that fit, as NdisM* or dma-read#7. May be repeated."),
+    click.option("--skip", metavar="GLOB", multiple=True, help="Leave out fault points that fit. May be repeated."),
+    click.option("--list", "list_only", is_flag=True, help="Show the fault points, how many worlds and seconds they make; run none."),
+    click.option("--chaos", is_flag=True, help="What broken hardware does, by its own measure, in place of what documents allow."),
+    click.option("--persistent", is_flag=True, help="Each fault stays: every later use fails as well."),
+    click.option("--pairs", is_flag=True, help="Every second fault behind every first one, of routines and devices."),
+    click.option("--all-uses", is_flag=True, help="Of a long series that a fault brings about, every use, not its ends alone."),
+    click.option("--random", metavar="N", help="N random sets of one to four faults; --seed draws them."),
+    click.option("--conditions", metavar="NAMES", help="Again under other conditions, one at a time: all, or names with commas between, "
+                 "as placement,windows=xp."),
+    click.option("--pairwise", is_flag=True, help="Again under all conditions together, in few worlds that hold each two of them."),
+    click.option("--workers", metavar="N", help="Processes. [as many as it is worth]"),
+    click.option("--shard", metavar="I/N", help="Only part I of N; the parts together are the whole."),
+    click.option("--max-time", metavar="S", help="Stop after S seconds; the rest is listed as not covered."),
+    click.option("--resume", metavar="DIR", help="Keep finished worlds in DIR, and do not live them again."),
+    _JSON, _REPORT,
+    click.option("--junit", metavar="FILE", help="Write a JUnit file, one test case a world."),
+    click.option("--sarif", metavar="FILE", help="Write a SARIF file, one result a cause."),
+    click.option("--baseline", metavar="FILE", help="Causes that are known and do not fail the campaign."),
+    click.option("--write-baseline", metavar="FILE", help="Write the causes of this campaign as a baseline."),
+    click.option("--today", metavar="DATE", help="The day by which entries of the baseline expire. [today]"))
+def faults(as_json: bool, report: str | None, junit: str | None, sarif: str | None, baseline: str | None, write_baseline: str | None,
+           resume: str | None, **given: Any) -> int:
+    """Inject every fault at every point of a miniport's life.
+
+    A life without a fault shows where one can happen; then each fault gets a world of its own. Each world has to recover, to go
+    on with less, or to refuse to start; what else it does is shown with the line that replays it.
+    """
+    from dmabed.commands_faults import Asked, faults
+
+    own = {name: given.pop(name) for name in Asked.__slots__ if name in given}
+    asked = Asked(**own, report=_path(report), junit=_path(junit), sarif=_path(sarif), baseline=_path(baseline),
+                  write_baseline=_path(write_baseline), resume=_path(resume))
+    return _say(faults(_given(given), asked, give_up=_debug(as_json)["give_up"]), as_json)
 
 
 @main.command()
@@ -209,6 +259,26 @@ def map_(as_json: bool, **given: Any) -> int:
     from dmabed import commands
 
     return _say(commands.memory_map(_given(given), **_debug(as_json)), as_json)
+
+
+@main.command()
+@_with(click.option("--state", metavar="STATE", help="Only rules that are enforced, guaranteed, advisory or not-modelled."),
+       click.option("--group", metavar="GROUP", help="Only the rules of one group, A to H or N."), _JSON)
+def rules(state: str | None, group: str | None, as_json: bool) -> int:
+    """List every rule, with its state: what the bed does about it."""
+    from dmabed import commands_rules
+
+    return _say(commands_rules.rules(state, group), as_json)
+
+
+@main.command()
+@click.argument("rule")
+@_with(_JSON)
+def explain(rule: str, as_json: bool) -> int:
+    """Say what a rule asks for, what happens where it is broken, and how to keep it."""
+    from dmabed import commands_rules
+
+    return _say(commands_rules.explain(rule), as_json)
 
 
 @main.command()

@@ -13,7 +13,7 @@ from textwrap import wrap
 from typing import Any
 
 from dmabed.load import find_miniport
-from dmabed.options import checked, exclusive, machine_of, over, portable, read_data
+from dmabed.options import checked, defaults_of, exclusive, over, portable, read_data
 from dmabed.output import Printed, check_writable
 from dmabed.report import facts
 from dmabed.result import SCHEMA_VERSION, address_map, as_json, nic_json, sources, verdict_of
@@ -57,7 +57,7 @@ def run(line: Mapping[str, Any], *, data: str | None = None, report: Path | None
     file of it, that is replayed. *report* is a folder, *capture* and *trace* are files. *debug*: the miniport keeps stdout, and
     nothing ends its endless loops. A handler may take *seconds* on the host; *give_up* ends the program for one that cannot be
     ended (`Watchdog`)."""
-    case = _case(line, data)
+    case = case_of(line, data)
     if report is not None:
         check_writable(report, "--report", directory=True)
     if capture is not None:
@@ -65,7 +65,7 @@ def run(line: Mapping[str, Any], *, data: str | None = None, report: Path | None
     if trace is not None:
         check_writable(trace, "--trace", directory=False)
     count = case.spec.frames if case.frames is None else len(case.frames)
-    world = _live(case, debug, Watchdog(seconds, give_up), capture=capture is not None, trace_lines=count <= LINES_UP_TO)
+    world = live_case(case, debug, Watchdog(seconds, give_up), capture=capture is not None, trace_lines=count <= LINES_UP_TO)
     result = as_json(world, with_timeline=report is not None)
     found = sources(world)
     written = ""
@@ -93,9 +93,9 @@ def run(line: Mapping[str, Any], *, data: str | None = None, report: Path | None
 
 def memory_map(line: Mapping[str, Any], *, debug: bool = False, seconds: float = SECONDS, give_up: GiveUp | None = None) -> Answer:
     """The address map at the end of initialize. The life goes on without a frame; findings make the exit code 1."""
-    case = _case(line, None)
+    case = case_of(line, None)
     case = replace(case, spec=replace(case.spec, frames=0, pcap=None), frames=[])
-    world = _live(case, debug, Watchdog(seconds, give_up))
+    world = live_case(case, debug, Watchdog(seconds, give_up))
     result = as_json(world, with_timeline=False)
 
     def text(width: int, colour: bool) -> str:
@@ -133,7 +133,7 @@ def nics() -> Answer:
     return Answer(0, data, text)
 
 
-def _case(line: Mapping[str, Any], data: str | None) -> Case:
+def case_of(line: Mapping[str, Any], data: str | None) -> Case:
     """Put the layers together, load the miniport, check everything that can be checked without a machine."""
     asked = checked(line)
     exclusive(asked)
@@ -144,12 +144,13 @@ def _case(line: Mapping[str, Any], data: str | None) -> Case:
     WorldSpec(nic=nic).model()
     with redirect_stdout(sys.stderr):  # what it prints while it is imported belongs to no world
         miniport, folder = find_miniport(name, nic)
-    spec = replace(WorldSpec(), **over(over(machine_of(miniport, folder), file), asked))
+    spec = replace(WorldSpec(), **over(over(defaults_of(miniport, folder), file), asked))
     spec.check()
     return Case(spec, miniport, folder, read_frames(Path(spec.pcap)) if spec.pcap is not None else None)
 
 
-def _live(case: Case, debug: bool, dog: Watchdog, *, capture: bool = False, trace_lines: bool = False) -> World:
+def live_case(case: Case, debug: bool, dog: Watchdog, *, capture: bool = False, trace_lines: bool = False) -> World:
+    """Live the world of *case*; what its miniport prints goes into the log."""
     def live() -> World:
         return run_world(case.spec, case.miniport, case.folder, capture=capture, trace_lines=trace_lines, frames=case.frames)
 

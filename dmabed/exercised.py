@@ -29,7 +29,7 @@ _EVIDENCE: dict[str, tuple[str, ...]] = {
     "register-": ("register",), "mmio-": ("register",), "timer-": ("NdisMSetTimer", "NdisMSetPeriodicTimer", "NdisSetTimer"),
     "timer5-": ("NdisMSetTimer", "NdisMSetPeriodicTimer", "NdisSetTimer"), "work-item-": ("NdisScheduleWorkItem",),
     "wait-event-": ("NdisWaitEvent",), "lookaside-": ("NdisInitializeNPagedLookasideList",), "file-": ("NdisOpenFile",),
-    "string-": ("NdisFreeString",),
+    "string-": ("NdisFreeString",), "power-": ("power",), "attr5-no-halt-": ("power",), "resources-": ("power",),
 }
 """A rule whose id begins so was exercised if one of these was seen: a routine, a handler, a register or a DMA access. The first
 prefix that fits counts."""
@@ -49,6 +49,8 @@ def not_exercised(world: World) -> dict[str, list[str]]:
             seen.add("dma")
         elif kind in (Kind.REGISTER_READ, Kind.REGISTER_WRITE):
             seen.add("register")
+        elif kind == Kind.POWER:
+            seen.add("power")
         elif kind == Kind.FINDING:
             broken.add(event[3])
     if world.refused:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dmabed.after_fault import excuse_of
 from hw.dma_rules import AFTER_SHUTDOWN, SHARED_AFTER_FREE
 from hw.frames import describe_difference
-from miniport import rules
+from miniport import life, rules
 from miniport.protocol import padded
 from miniport.status import NDIS_STATUS_PENDING, status_name
 from verifier.address import Span
@@ -27,7 +28,9 @@ def refused(seat: Seat) -> None:
         ndis.findings.report(
             rules.INIT_STATUS, f"initialize returned {status_name(seat.status)}", where=where, subject=("initialize",))
     _leaks(seat, rules.INIT_RELEASE, "a failing initialize")
-    if ndis.failed_routines or (ndis.injector is not None and ndis.injector.fired):
+    life.refused(ndis)
+    excuse = excuse_of(ndis.injector, seat.spec)
+    if ndis.failed_routines or (excuse is not None and excuse.loses):
         return
     if _no_placement(seat):
         return
@@ -51,6 +54,7 @@ def initialized(seat: Seat) -> None:
         seat.ndis.findings.report(
             rules.ATTRIBUTES_FIRST, "initialize succeeded without NdisMSetAttributesEx",
             where=where_of_function(seat.ndis.miniport.initialize), subject=("attributes",))
+    life.initialized(seat.ndis)
 
 
 def traffic(seat: Seat) -> None:
@@ -59,10 +63,27 @@ def traffic(seat: Seat) -> None:
     protocol = ndis.protocol
     protocol.receiving.give_all_back()
     count_frames(seat)
-    if (ndis.injector is not None and ndis.injector.fired) or not ndis.findings.enabled:
+    if not ndis.findings.enabled:
+        return
+    life.mastered(ndis)
+    excuse = excuse_of(ndis.injector, seat.spec)
+    if excuse is not None and excuse.loses:
+        if seat.frames:
+            life.silent(ndis, seat.sent, seat.received)
+        if not excuse.chaos:
+            _indicated_as_sent(seat)
         return
     report = ndis.findings.report
     served = where_of_function(ndis.miniport.handle_interrupt)
+    if protocol.status_incomplete:
+        report(rules.STATUS_COMPLETE, "no NdisMIndicateStatusComplete follows the last NdisMIndicateStatus", where=served,
+               subject=("status",))
+    if protocol.refused is not None and not protocol.accepted and ndis.up:
+        report(rules.RESOURCES_ANNOUNCED, f"{protocol.refused!r} was refused with NDIS_STATUS_RESOURCES, and neither "
+               "NdisMSendResourcesAvailable nor the completion of another packet followed", where=served, subject=(protocol.refused,))
+    stuck = protocol.accepted or nic.wire.arrived > len(protocol.received_frames) + nic.lost_for_want_of_descriptors
+    if stuck and nic.present and ndis.adapter.interrupt is not None and not nic.interrupts_enabled and not protocol.hang.resets:
+        report(rules.INT_REENABLE, f"nothing moves any more, and {nic.name} may not interrupt", where=served, subject=("interrupt",))
     if protocol.receiving.transfers:
         packet, transfer = next(iter(protocol.receiving.transfers.values()))
         report(rules.LOST_CAUSE, f"the transfer of received frame {transfer.index} into {packet!r} is pending while nothing moves any more",
@@ -108,10 +129,22 @@ def traffic(seat: Seat) -> None:
                subject=("frames",))
 
 
+def _indicated_as_sent(seat: Seat) -> None:
+    """Whatever frames were lost: those that were indicated are frames that were on the wire."""
+    ndis = seat.ndis
+    on_wire = set(seat.nic.wire.sent)
+    for number, got in enumerate(ndis.protocol.received_frames):
+        if got not in on_wire:
+            ndis.findings.report(
+                rules.FRAME_CHANGED, f"received frame {number} of {len(got)} bytes was indicated, and no such frame was on the wire",
+                where=where_of_function(ndis.miniport.handle_interrupt), subject=("receive", number))
+            return
+
+
 def count_frames(seat: Seat) -> None:
     """`sent`: completed with success and seen by the wire. `received`: indicated as they came, and returned."""
     protocol, on_wire = seat.ndis.protocol, seat.nic.wire.sent
-    if protocol.hang.resets:
+    if protocol.hang.resets or (seat.ndis.injector is not None and seat.ndis.injector.fired):
         seat.sent = _arrived(on_wire, [padded(frame) for frame in protocol.sent])
     else:
         seat.sent = sum(1 for frame, seen in zip(protocol.sent, on_wire, strict=False) if seen in (frame, padded(frame)))
@@ -131,7 +164,7 @@ def _arrived(on_wire: list[bytes], indicated: list[bytes]) -> int:
 def receives_back(seat: Seat) -> None:
     """Before halt the protocols give back what they were lent."""
     for packet in list(seat.ndis.adapter.outstanding_receives.values()):
-        seat.ndis.protocol.give_back(packet)
+        seat.ndis.protocol.receiving.give_back(packet)
 
 
 def halted(seat: Seat) -> None:
@@ -171,6 +204,7 @@ def halted(seat: Seat) -> None:
 def shut_down(seat: Seat) -> None:
     """The shutdown handler returned some time ago: the card is still and pulls no line. Nothing counts as leaked."""
     nic = seat.nic
+    life.shut_down(seat.ndis)
     if nic.present and nic.interrupts_enabled and nic.interrupting:
         seat.ndis.findings.report(
             rules.QUIESCE, f"{nic.name} pulls its interrupt line after the shutdown handler returned: {nic.pending_causes()}",

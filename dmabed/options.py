@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from dmabed import policy
 from dmabed.spec import WorldSpec, parse_size
 from hw.limits import PRESETS
 from hw.nic import MODELS
@@ -36,11 +38,12 @@ DEFAULT_MINIPORT = "the reference miniport"
 _LIMITS = ("limits", "address_bits", "boundary")
 _SIZES = frozenset({"ram", "boundary", "bus_offset"})
 _NUMBERS = frozenset({"address_bits", "processors", "adapters", "frames", "seed", "nodes"})
-_FLAGS = frozenset({"silicon", "stop"})
+_FLAGS = frozenset({"incoherent", "iommu", "msi", "silicon", "stop"})
+_TEXTS = {"faults": "a list of fault points as text", "deny": "a list of rules as text", "allow": "a list of rules as text"}
 _MAY_BE_NONE = frozenset({"miniport", *_LIMITS, "ndis", "pcap", "ram_ranges", "aged"})
 _KNOWN = tuple(f.name for f in fields(WorldSpec))
 _MACHINE = tuple(name for name in _KNOWN if name not in (
-    "miniport", "faults", "silicon", "stop", "ram_ranges", "nodes", "aged"))
+    "miniport", "faults", "deny", "allow", "silicon", "stop", "ram_ranges", "nodes", "aged"))
 """What a class may ask for: only what the line can take back."""
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}", re.ASCII)
 
@@ -56,6 +59,8 @@ def over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Layer:
         if name in result:
             result[name] = getattr(plain, name)
     result.update(above)
+    if any(key in below for key in policy.KEYS):
+        result.update(policy.merged(below, above))
     return result
 
 
@@ -83,6 +88,18 @@ def machine_of(miniport: type[Miniport], folder: Path) -> Layer:
     if layer.get("pcap") is not None:
         layer["pcap"] = portable(str(folder / layer["pcap"]))
     return layer
+
+
+def defaults_of(miniport: type[Miniport], folder: Path) -> Layer:
+    """The lowest layer: ``[tool.dmabed]`` of the user's project, and what the class says in ``machine``. The comments in the
+    source of *miniport* are checked. *folder* is where its source lies."""
+    layer = machine_of(miniport, folder)
+    if miniport.__module__.partition(".")[0] == Miniport.__module__.partition(".")[0]:
+        return layer  # the bed's own miniport is of no project
+    source = getattr(sys.modules.get(miniport.__module__), "__file__", None)
+    if source is not None:
+        policy.check_source(source)
+    return {**policy.project_layer(folder), **layer}
 
 
 def exclusive(layer: Layer, source: str = "") -> None:
@@ -150,8 +167,6 @@ def _world_of(result: Mapping[str, Any], source: str) -> Layer:
         raise UsageError(f"{source} holds the verdict {result.get('verdict')!r} and no world",
                          "give the result of a world that ran")
     given = dict(world)
-    if given.pop("incoherent", False):
-        raise UsageError(f"{source} asks for incoherent caches, which are not modelled", "take a coherent world")
     if given.get("miniport") == DEFAULT_MINIPORT:
         given["miniport"] = None
     model = MODELS.get(str(given.get("nic", WorldSpec().nic)))
@@ -173,9 +188,8 @@ def _value(name: str, value: Any, source: str) -> Any:
         return None
     if name in _FLAGS:
         return _expect(isinstance(value, bool), name, value, source, "true or false")
-    if name == "faults":
-        _expect(isinstance(value, list | tuple) and all(isinstance(text, str) for text in value), name, value, source,
-                "a list of fault points as text")
+    if name in _TEXTS:
+        _expect(isinstance(value, list | tuple) and all(isinstance(text, str) for text in value), name, value, source, _TEXTS[name])
         return tuple(value)
     if name == "ram_ranges":
         return _ranges(value, source)

@@ -30,6 +30,9 @@ _OPTIONS = (
     ("processors", "number of processors"), ("life", "how a life ends"),
 )
 """Options of the command line, ``--dmabed-NAME``; a marker or an argument of a test wins."""
+_POLICY = (("deny", "count a notice as a finding: a rule, PREFIX*, warning or advice; may be repeated"),
+           ("allow", "keep findings of a rule out of the verdict; may be repeated"))
+"""As on the command line of dmabed; what a marker names wins where they disagree, and else both count."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,6 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("dmabed", "DMA test bed for network miniports")
     for name, help_text in _OPTIONS:
         group.addoption(f"--dmabed-{name}", dest=f"dmabed_{name}", default=None, help=f"{help_text} of every bed")
+    for name, help_text in _POLICY:
+        group.addoption(f"--dmabed-{name}", dest=f"dmabed_{name}", action="append", default=None, metavar="RULE", help=help_text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -103,9 +108,14 @@ def bed(request: pytest.FixtureRequest) -> PytestBed:
         value = request.config.getoption(f"dmabed_{name}")
         if value is not None:
             options[name] = int(value) if name in ("seed", "processors") else value
+    policy: list[dict[str, Any]] = [{name: value for name, _ in _POLICY if (value := request.config.getoption(f"dmabed_{name}"))}]
     miniport = None
     for marker in reversed(list(request.node.iter_markers("dmabed"))):
         given = dict(marker.kwargs)
         miniport = marker.args[0] if marker.args else given.pop("miniport", miniport)
+        policy.append({name: [value] if isinstance(value := given.pop(name), str) else value for name, _ in _POLICY if name in given})
         options.update(given)
+    for layer in filter(None, policy):
+        from dmabed.policy import merged
+        options.update(merged(options, layer))
     return PytestBed(miniport, options)

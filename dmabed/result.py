@@ -6,6 +6,7 @@ It holds no host time, no duration and no absolute path, so that equal worlds gi
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,9 @@ def as_json(world: World, spec: WorldSpec | None = None, *, with_timeline: bool 
         "world": _options(world, ndis_text),
         "allocations": [_allocation(block, world.base) for block in world.machine.book.made
                         if block.kind in (BlockKind.SHARED, BlockKind.CONTIGUOUS)],
-        "findings": [_finding(finding, world, line) for finding in findings.errors],
-        "notices": [_finding(finding, world, line) for finding in findings.notices],
+        "findings": [finding_json(finding, world, line) for finding in findings.errors],
+        "notices": [finding_json(finding, world, line) for finding in findings.notices],
+        "allowed": [{**finding_json(allowed.finding, world, line), "allowed_by": allowed.by} for allowed in world.allowed],
         "frames": {"sent": world.sent, "received": world.received, "lost": world.lost, "padded": world.padded},
         "not_exercised": not_exercised(world),
         "handlers": [{"name": name, "calls": calls} for name, calls in sorted(world.ndis.calls.items())],
@@ -61,6 +63,8 @@ def as_json(world: World, spec: WorldSpec | None = None, *, with_timeline: bool 
         **({"timeline": timeline(world)} if with_timeline else {}),
         "log": [*world.ndis.log, *world.ndis.error_log],
     }
+    if world.machine.iommu is not None:
+        result["iommu_faults"] = [asdict(record) for record in world.machine.iommu.records]
     if spec.silicon:
         result["corrupted"] = [
             {"address": c.physical, "length": c.length, "owner": c.owner} for seat in world.seats for c in seat.nic.dma.corrupted]
@@ -100,11 +104,20 @@ def address_map(world: World) -> dict[str, Any]:
         "schema": SCHEMA_VERSION, "nic": world.spec.nic, "ranges": ranges, "bus_offset": offset, "reach_last": nic.limits.last,
         "boundary": nic.limits.boundary,
         "blocks": [{
-            "name": block.name, "owner": block.owner, "kind": block.kind.value, "virtual": block.virtual, "physical": block.physical,
-            "logical": block.logical, "length": block.size, "state": "live" if live else "freed",
+            "name": block.name, "owner": block.owner, "kind": block.kind.value, "virtual": virtual, "physical": physical,
+            "logical": block.logical, "length": length, "state": "live" if live else "freed",
             "where": place(block.where, world.base), "freed_where": place(block.freed_where, world.base) if not live else None,
-        } for block, live in blocks],
+        } for block, live in blocks for virtual, physical, length in _places(block)],
     }
+
+
+def _places(block: Block) -> list[tuple[int, int, int]]:
+    """(virtual address, physical address, bytes) of each part of a block that lies in one place."""
+    places, virtual = [], block.virtual
+    for physical, length in block.pieces(0, block.size):
+        places.append((virtual, physical, length))
+        virtual += length
+    return places
 
 
 def timeline(world: World) -> list[dict[str, Any]]:
@@ -115,7 +128,8 @@ def timeline(world: World) -> list[dict[str, Any]]:
 def sources(world: World) -> dict[str, list[str]]:
     """Source lines of every file that a finding or an allocation names, by the name it goes by."""
     files: dict[str, str] = {}
-    wheres = [f.where for f in (*world.machine.findings.errors, *world.machine.findings.notices)]
+    told = (*world.machine.findings.errors, *world.machine.findings.notices, *(allowed.finding for allowed in world.allowed))
+    wheres = [f.where for f in told]
     wheres += [where for f in world.machine.findings.errors for _, where in f.related]
     wheres += [block.where for block in world.machine.book.made]
     for where in wheres:
@@ -136,12 +150,12 @@ def _options(world: World, ndis_text: str) -> dict[str, Any]:
     options = spec.as_dict()
     options.update(
         miniport=spec.miniport or "the reference miniport", limits=limits.name, address_bits=limits.address_bits,
-        boundary=limits.boundary, ndis=ndis_text, faults=list(spec.faults))
+        boundary=limits.boundary, ndis=ndis_text, faults=list(spec.faults),
+        deny=list(spec.deny), allow=list(spec.allow))
     if spec.ram_ranges is None:
         del options["ram_ranges"]
     else:
         options["ram"] = sum(size for _, size in spec.ram_ranges)
-    options["incoherent"] = False
     return options
 
 
@@ -151,7 +165,8 @@ def _allocation(block: Block, base: Path) -> dict[str, Any]:
             "where": place(block.where, base), "owner": block.name}
 
 
-def _finding(finding: Finding, world: World, replay: str) -> dict[str, Any]:
+def finding_json(finding: Finding, world: World, replay: str) -> dict[str, Any]:
+    """One finding as plain data, with the line that replays it."""
     span = finding.span
     return {
         "rule": finding.rule.id, "also": list(finding.also), "severity": finding.rule.severity.value,
@@ -168,7 +183,7 @@ def _finding(finding: Finding, world: World, replay: str) -> dict[str, Any]:
 
 
 _LANES = {Kind.DMA_READ: "nic", Kind.DMA_WRITE: "nic", Kind.INTERRUPT: "nic", Kind.FRAME_OUT: "wire", Kind.FRAME_IN: "wire",
-          Kind.FRAME_DROPPED: "wire", Kind.LINK: "wire", Kind.ALLOCATE: "allocator", Kind.FREE: "allocator"}
+          Kind.FRAME_DROPPED: "wire", Kind.LINK: "wire", Kind.POWER: "nic", Kind.ALLOCATE: "allocator", Kind.FREE: "allocator"}
 
 
 def _timeline_row(event: Event, base: Path) -> dict[str, Any]:
@@ -212,5 +227,6 @@ _TEXTS: dict[Kind, Any] = {
     Kind.LOG: lambda f: f"{f['text']}",
     Kind.LINK: lambda f: f"link {'up' if f['up'] else 'down'}",
     Kind.LIFE: lambda f: f"end of life: {f['text']}",
+    Kind.POWER: lambda f: f"{f['device']}: {f['state']}",
 }
 

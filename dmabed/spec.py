@@ -14,16 +14,17 @@ from typing import Any
 from allocator.ageing import ageing_of
 from allocator.frames import Placement
 from allocator.nodes import nodes_of
+from dmabed import policy
+from dmabed.fault_points import checked_fault
 from hw.inject import Fault, parse_fault
 from hw.limits import PRESETS, DmaKind, DmaLimits, custom, preset
 from hw.memory_layout import ram_ranges
 from hw.nic import MODELS, Nic
-from miniport.routine import TABLE, failure_of
 from miniport.versions import check_versions, parse_ndis
 from verifier.address import Span
 from verifier.errors import UsageError
 
-LIVES = ("halt", "power-off", "bug-check", "surprise")
+LIVES = ("halt", "power-off", "bug-check", "surprise", "suspend", "rebalance")
 _NO_OPTION = {"ram_ranges": None, "nodes": 1, "aged": None}
 """Fields that no option of the command line sets, with their defaults."""
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -36,7 +37,8 @@ class WorldSpec:
 
     *ram_ranges* overrides *ram* with a map of (start, size) pairs. *nodes* is how many NUMA nodes of equal size RAM has
     (`allocator.nodes`), *aged* what the system did with RAM before (``fragments`` or ``adversary``, `allocator.ageing`); None:
-    nothing. *faults* are fault points with effects, as text.
+    nothing. *faults* are fault points with effects, as text. *deny* and *allow* are what the user decides about rules
+    (`dmabed.policy`).
     """
 
     miniport: str | None = None
@@ -54,11 +56,16 @@ class WorldSpec:
     processors: int = 2
     adapters: int = 1
     bus_offset: int = 0
+    iommu: bool = False
+    incoherent: bool = False
+    msi: bool = False
     frames: int = 8
     pcap: str | None = None
     life: str = "halt"
     seed: int = 1
     faults: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
     silicon: bool = False
     stop: bool = False
 
@@ -68,8 +75,7 @@ class WorldSpec:
         self.dma_limits()
         self.placed()
         self.parsed_faults()
-        if self.life not in LIVES:
-            raise UsageError(f"no life is called {self.life!r}", f"choose one of {', '.join(LIVES)}")
+        self.check_life()
         if not 1 <= self.processors <= 8:
             raise UsageError(f"{self.processors} processors are not modelled", "give from 1 to 8")
         if not 1 <= self.adapters <= 4:
@@ -83,9 +89,23 @@ class WorldSpec:
         if self.silicon and self.stop:
             raise UsageError("--silicon and --stop exclude each other", "choose one: without checks nothing is found to stop at")
         check_versions(self.windows, parse_ndis(self.ndis) if self.ndis else (4, 0))
+        if self.deny or self.allow:
+            policy.check(self.deny, self.allow)
         nodes_of(self.ranges(), self.nodes)
         if self.aged is not None:
             ageing_of(self.aged)
+
+    def check_life(self) -> None:
+        """`UsageError` for a life, or a kind of interrupt, that this machine cannot have."""
+        if self.life not in LIVES:
+            raise UsageError(f"no life is called {self.life!r}", f"choose one of {', '.join(LIVES)}")
+        possible = lives_of(self.model(), self.windows)
+        if self.life not in possible:
+            why = "is older than power management and Plug and Play" if self.windows == "nt4" else (
+                f"has {self.nic} on a bus where jumpers say which resources a card has")
+            raise UsageError(f"--life {self.life} cannot be: the machine {why}", f"choose one of {', '.join(possible)}")
+        if self.msi and self.model().bus_kind != "pci":
+            raise UsageError(f"--msi cannot be: {self.nic} is no PCI card", "messages are a condition of PCI: choose --nic reference")
 
     def model(self) -> type[Nic]:
         """The NIC model."""
@@ -145,7 +165,8 @@ class WorldSpec:
         values = dict(data)
         if values.get("ram_ranges") is not None:
             values["ram_ranges"] = tuple((int(start), int(size)) for start, size in values["ram_ranges"])
-        values["faults"] = tuple(values.get("faults") or ())
+        for name in ("faults", *policy.KEYS):
+            values[name] = tuple(values.get(name) or ())
         return replace(cls(), **values)
 
     def replay_line(self, ndis: str) -> str:
@@ -165,43 +186,24 @@ class WorldSpec:
         words += ["--windows", self.windows, "--ndis", ndis, "--placement", self.placement, "--processors", str(self.processors),
                   "--bus-offset", size_text(self.bus_offset)]
         words += ["--adapters", str(self.adapters)]
+        words += ["--iommu"] if self.iommu else []
+        words += ["--msi"] if self.msi else []
+        words += ["--incoherent"] if self.incoherent else []
         words += ["--pcap", self.pcap] if self.pcap is not None else ["--frames", str(self.frames)]
         words += ["--life", self.life, "--seed", str(self.seed)]
         words += ["--silicon"] if self.silicon else ["--stop"] if self.stop else []
-        for fault in self.faults:
-            words += ["--fault", fault]
+        for option, texts in (("--fault", self.faults), ("--deny", self.deny), ("--allow", self.allow)):
+            for text in texts:
+                words += [option, text]
         return shlex.join(words)
 
 
-def checked_fault(fault: Fault) -> Fault:
-    """*fault* if its point and effect exist; `UsageError` else."""
-    name = fault.name
-    if name in TABLE:
-        failure_of(TABLE[name], fault.effect)
-        return fault
-    if name in ("dma-read", "dma-write"):
-        _one_of(fault, "abort")
-        return fault
-    if name == "allocate-complete":
-        _one_of(fault, "null", "late", "early")
-        return fault
-    if name.startswith(("register-read:", "register-write:")):
-        if name.startswith("register-write:"):
-            _one_of(fault, "lost", "remove")
-        elif not re.fullmatch(r"0x[0-9a-fA-F]{1,8}", fault.effect):
-            _one_of(fault, "all-ones", "remove")
-        register = name.partition(":")[2]
-        if not any(register in model.registers.index for model in MODELS.values()):
-            raise UsageError(f"no NIC has a register {register!r}", "the data sheets under docs/nics list them")
-        return fault
-    near = get_close_matches(name, [*TABLE, "dma-read", "dma-write"], 1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise UsageError(f"{name!r} is no fault point", f"{hint}a routine, register-read:NAME, register-write:NAME, dma-read, dma-write")
-
-
-def _one_of(fault: Fault, *effects: str) -> None:
-    if fault.effect not in ("fail", *effects):
-        raise UsageError(f"{fault.name} has no effect {fault.effect!r}", f"known: {', '.join(effects)}")
+def lives_of(model: type[Nic], windows: str) -> tuple[str, ...]:
+    """The lives that a card of *model* can have: Windows NT 4.0 neither suspends nor rebalances, and a card with jumpers stays
+    where they say."""
+    if windows == "nt4":
+        return tuple(life for life in LIVES if life not in ("suspend", "rebalance"))
+    return LIVES if model.bus_kind == "pci" else tuple(life for life in LIVES if life != "rebalance")
 
 
 def parse_size(text: str) -> int:

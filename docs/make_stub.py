@@ -18,7 +18,7 @@ from textwrap import fill
 from miniport import library
 from miniport.adapter import Adapter
 from miniport.adapter_state import AdapterState
-from miniport.routine import TABLE, Routine
+from miniport.routine import BY_PYTHON, Routine
 
 STUB = Path(__file__).resolve().parent.parent / "miniport" / "adapter.pyi"
 
@@ -37,7 +37,7 @@ _BUILT_IN = frozenset({"None"})
 def stub() -> str:
     """The whole file; the routines in the order of their Python names."""
     assert library.__all__, "importing the library fills the table"
-    rows = sorted(TABLE.values(), key=lambda row: row.python)
+    rows = sorted(BY_PYTHON.values(), key=lambda row: row.python)
     imports = {"miniport.adapter_state": {AdapterState.__name__}}
     for row in rows:
         for name in _names(row):
@@ -58,7 +58,8 @@ def _method(row: Routine) -> str:
                   *(f"{name}: {types[name]} = {value!r}" for name, value in zip(row.parameters[plain:], row.defaults, strict=True))]
     head = f"    def {row.python}({', '.join(parameters)}) -> {types['return']}:"
     if len(head) > _WIDTH:
-        inner = fill(f"{', '.join(parameters)}) -> {types['return']}:", _WIDTH, initial_indent=12 * " ", subsequent_indent=12 * " ")
+        whole = f"{', '.join(parameters)})\0->\0{types['return']}:"  # no line ends around the arrow
+        inner = fill(whole, _WIDTH, initial_indent=12 * " ", subsequent_indent=12 * " ").replace("\0", " ")
         head = f"    def {row.python}(\n{inner}"
     return f"{head}\n{_docstring(f'{row.name}. {_doc(row.implementation)}')}"
 

@@ -35,6 +35,7 @@ class Kind(IntEnum):
     LOG = 15
     LINK = 16
     LIFE = 17
+    POWER = 18
 
 
 SCHEMA: dict[Kind, tuple[str, ...]] = {
@@ -56,6 +57,7 @@ SCHEMA: dict[Kind, tuple[str, ...]] = {
     Kind.LOG: ("text",),
     Kind.LINK: ("device", "up"),
     Kind.LIFE: ("text",),
+    Kind.POWER: ("device", "state"),
 }
 
 LIMIT = 1 << 18

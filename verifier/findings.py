@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -55,7 +55,7 @@ class Clock(Protocol):
 class Findings:
     """All findings of one world. The first one on a block, packet or span is the cause; later ones on it go under it."""
 
-    __slots__ = ("_events", "_now", "_seen", "_where", "enabled", "errors", "notices", "stop")
+    __slots__ = ("_events", "_now", "_seen", "_where", "enabled", "errors", "notices", "stop", "stops_at")
 
     def __init__(self, events: EventRecord, where: WhereCell, now: Clock, *, enabled: bool = True, stop: bool = False,
                  ) -> None:
@@ -64,6 +64,8 @@ class Findings:
         self._now = now
         self.enabled = enabled
         self.stop = stop
+        self.stops_at: Callable[[Finding], bool] | None = None
+        """With *stop*: the findings that end the world; every error where nobody says."""
         self.errors: list[Finding] = []
         self.notices: list[Finding] = []
         self._seen: dict[tuple[Rule, Where | None, frozenset[Hashable]], Finding] = {}
@@ -102,10 +104,12 @@ class Findings:
         self._events.append((self._now.now, Kind.FINDING, 0, rule.id, message))
         if rule.severity is not Severity.ERROR:
             self.notices.append(finding)
+            if self.stop and self.stops_at is not None and self.stops_at(finding):
+                raise StopWorld
             return finding
         cause = self._cause(finding)
         (self.errors if cause is None else cause.consequences).append(finding)
-        if self.stop:
+        if self.stop and (self.stops_at is None or self.stops_at(finding)):
             raise StopWorld
         return finding
 

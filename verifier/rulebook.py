@@ -29,7 +29,7 @@ class RuleText:
     """Stable name of the rule, lower case with dashes: ``shared-free-exact``."""
     group: str
     """A contiguous memory, B shared memory, C map registers, D scatter/gather and slave DMA, E life cycle,
-    F interrupts, timers and locks, G attributes, H the HAL's DMA adapter, N the bed's own rules."""
+    F interrupts, timers and locks, G attributes, H the HAL's DMA adapter, N the bed's own rules, P packets and requests."""
     rule: str
     """What must hold."""
     ddi: str
@@ -61,7 +61,7 @@ def entry(rule_id: str) -> RuleText:
 
 
 def ids() -> tuple[str, ...]:
-    """Every rule id, in the book's order: groups A to H, then N."""
+    """Every rule id, in the book's order: groups A to H, then N and P."""
     return tuple(_book())
 
 

@@ -23,7 +23,8 @@ FINDINGS_SHOWN = 100
 
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 _OPTIONS = ("ram", "windows", "ndis", "limits", "address_bits", "boundary", "placement", "processors", "bus_offset",
-            "incoherent", "frames", "pcap", "life", "seed", "faults", "silicon", "stop")
+            "iommu", "incoherent", "msi", "frames", "pcap", "life", "seed", "faults", "deny", "allow",
+            "silicon", "stop")
 _SIZES = frozenset({"ram", "boundary", "bus_offset"})
 _MEANING = {
     "clean": "No rule was broken in this run. What it did not exercise is listed too.",
@@ -84,12 +85,13 @@ def clean(text: object) -> str:
 
 
 def verdict_line(result: Json) -> str:
-    """``clean``, ``2 findings``, ``refused (NDIS_STATUS_RESOURCES)``, …: the verdict as the last line says it."""
-    verdict = str(result["verdict"])
+    """``clean``, ``2 findings``, ``refused (NDIS_STATUS_RESOURCES)``, ``clean, 1 allowed``, …: the verdict as the last line says it."""
+    verdict, status = str(result["verdict"]), result.get("status")
+    text = f"{verdict} ({clean(status)})" if verdict == "refused" and status else verdict
     if verdict == "findings":
-        return count(len(result.get("findings", ())), "finding")
-    status = result.get("status")
-    return f"{verdict} ({clean(status)})" if verdict == "refused" and status else verdict
+        text = count(len(result.get("findings", ())), "finding")
+    allowed = len(result.get("allowed", ()))
+    return f"{text}, {allowed:,} allowed" if allowed else text
 
 
 def verdict_meaning(result: Json) -> str:

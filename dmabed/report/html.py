@@ -6,12 +6,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dmabed.report import facts, finding_picture, memory_map, svg
 from dmabed.report.facts import Json, Sources
 from verifier.address import hex_address
 from verifier.errors import UsageError
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 _EXCERPT_AROUND = 4
 _LANES = ("cpu0", "cpu1", "allocator", "nic", "wire")
@@ -22,7 +25,11 @@ def write_report(result: Json, directory: Path, sources: Sources | None) -> Path
 
     The file appears whole or not at all. `UsageError` where it cannot be written.
     """
-    page = render(result, sources)
+    return write_page(render(result, sources), directory)
+
+
+def write_page(page: str, directory: Path) -> Path:
+    """Write *page* as ``index.html`` into *directory*, whole or not at all; returns its path."""
     path = directory / "index.html"
     part = directory / f".index.html.{os.getpid()}.part"
     try:
@@ -40,25 +47,19 @@ def write_report(result: Json, directory: Path, sources: Sources | None) -> Path
 
 def render(result: Json, sources: Sources | None = None) -> str:
     """The page as a string."""
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    environment.filters.update(hex=_hex, size=facts.size_text, time=facts.time_text, clean=facts.clean)
-    template = environment.from_string(Path(__file__).with_name("template.html.j2").read_text(encoding="utf-8"))
-    reach = facts.reach_last(result)
-    findings = [_finding(f, result, sources, number) for number, f in enumerate(result.get("findings", ())[:facts.FINDINGS_SHOWN], 1)]
-    notices = [_finding(f, result, sources, 0) for f in result.get("notices", ())[:facts.FINDINGS_SHOWN]]
-    for shown in (*findings, *notices):
-        if shown["picture"] is not None:
-            shown["svg"] = Markup(svg.zoom(shown["picture"], reach))
+    findings = [card(f, result, sources, number) for number, f in enumerate(result.get("findings", ())[:facts.FINDINGS_SHOWN], 1)]
+    notices = [card(f, result, sources, 0) for f in result.get("notices", ())[:facts.FINDINGS_SHOWN]]
     map_ = memory_map.build(result["map"], finding_picture.map_faults(result)) if result.get("map") else None
     timeline, allocations = result.get("timeline") or (), facts.allocations(result)
-    return template.render(
+    return template("template.html.j2").render(
         result=result, world=result.get("world") or {}, options=facts.options(result), limits=facts.limits_text(result),
         verdict=facts.verdict_line(result), meaning=facts.verdict_meaning(result), findings=findings, notices=notices,
         findings_left_out=facts.left_out_text(len(result.get("findings", ())), "finding"),
         notices_left_out=facts.left_out_text(len(result.get("notices", ())), "notice"),
+        allowed=result.get("allowed", ())[:facts.FINDINGS_SHOWN],
+        allowed_left_out=facts.left_out_text(len(result.get("allowed", ())), "allowed finding"),
         map=map_, map_svg=None if map_ is None else Markup(svg.address_map(map_)),
         map_text="" if map_ is None else "\n".join(memory_map.lines(map_, 100)),
         kinds=[] if map_ is None else _kinds(map_), allocations=allocations,
@@ -66,7 +67,18 @@ def render(result: Json, sources: Sources | None = None) -> str:
         frames=facts.frames_text(result), timeline=timeline[:facts.TIMELINE_SHOWN],
         left_out=max(0, len(timeline) - facts.TIMELINE_SHOWN), lanes=_lanes(timeline),
         missing=_missing(result), handlers=result.get("handlers") or (),
-        log=result.get("log") or (), corrupted=result.get("corrupted") or (), error=result.get("error"))
+        log=result.get("log") or (), corrupted=result.get("corrupted") or (),
+        iommu_faults=(result.get("iommu_faults") or ())[:facts.FINDINGS_SHOWN], error=result.get("error"))
+
+
+def template(name: str) -> Template:
+    """A template of this folder."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined,
+                              loader=FileSystemLoader(Path(__file__).parent))
+    environment.filters.update(hex=_hex, size=facts.size_text, time=facts.time_text, clean=facts.clean)
+    return environment.get_template(name)
 
 
 def _missing(result: Json) -> dict[str, list[str]]:
@@ -75,10 +87,15 @@ def _missing(result: Json) -> dict[str, list[str]]:
     return {**missing, "lines": facts.line_ranges(missing["lines"])} if missing.get("lines") else missing
 
 
-def _finding(finding: Json, result: Json, sources: Sources | None, number: int) -> dict[str, Any]:
+def card(finding: Json, result: Json, sources: Sources | None, number: int) -> dict[str, Any]:
+    """What ``card.html.j2`` shows of a finding of *result*; *number* is its place on the page, 0 for a notice."""
+    from markupsafe import Markup
+
     owner, consequences = finding.get("owner"), finding.get("consequences", ())
+    picture = finding_picture.picture(finding, result)
     return {
-        "number": number, "picture": finding_picture.picture(finding, result), "svg": None,
+        "number": number, "picture": picture,
+        "svg": None if picture is None else Markup(svg.zoom(picture, facts.reach_last(result))),
         "excerpt": facts.excerpt(finding.get("where"), sources, _EXCERPT_AROUND),
         "allocation": next((a for a in facts.allocations(result) if owner and a.owner == owner), None),
         "severity": "error", "also": (), "related": (), "faults": (), "bugcheck": None,

@@ -41,11 +41,12 @@ def render(result: Json, *, width: int = 80, colour: bool = False, sources: Sour
         sections.append(_left_out(len(findings), "finding", width))
         sections += [_finding(f, result, width, sources, "") for f in notices[:facts.FINDINGS_SHOWN]]
         sections.append(_left_out(len(notices), "notice", width))
-        sections += [_corrupted(result, width), _log(result, width), _not_exercised(result, width)]
+        sections.append(_allowed(result, width))
+        sections += [_corrupted(result, width), _iommu_faults(result, width), _log(result, width), _not_exercised(result, width)]
         out = [line for section in sections if section for line in [*section, []]]
     verdict = facts.verdict_line(result)
     out.append([("verdict  ", "head"), (verdict, _VERDICT_ROLE.get(str(result["verdict"]), "warn"))])
-    return _painted(out) if colour else "".join("".join(p[0] for p in line).rstrip() + "\n" for line in out)
+    return painted(out, colour)
 
 
 def _head(result: Json, width: int) -> list[Line]:
@@ -137,6 +138,19 @@ def _finding(finding: Json, result: Json, width: int, sources: Sources | None, n
     return out + (_labelled("then", more, width) if more else [])
 
 
+def _allowed(result: Json, width: int) -> list[Line]:
+    """Findings that do not count: one paragraph each, with what allows it."""
+    allowed = result.get("allowed", ())
+    out: list[Line] = [[("allowed    ", "head"), (facts.count(len(allowed), "finding") + " out of the verdict", "warn")]] if allowed else []
+    for finding in allowed[:facts.FINDINGS_SHOWN]:
+        where = f"  ({clean(finding['where'])})" if finding.get("where") else ""
+        times = f"  {finding['times']} times" if finding.get("times", 1) > 1 else ""
+        text = f"{clean(finding['rule'])}   {clean(finding['message'])}{where}{times}"
+        out += [[(f"   {part}", "")] for part in _wrap(text, width - 3)]
+        out += [[(f"      {part}", "dim")] for part in _wrap(f"by {clean(finding['allowed_by'])}", width - 6)]
+    return out + _left_out(len(allowed), "allowed finding", width)
+
+
 def _left_out(total: int, thing: str, width: int) -> list[Line]:
     return [[(part, "warn")] for part in _wrap(facts.left_out_text(total, thing), width)]
 
@@ -196,6 +210,16 @@ def _corrupted(result: Json, width: int) -> list[Line]:
     return out
 
 
+def _iommu_faults(result: Json, width: int) -> list[Line]:
+    faults_seen = result.get("iommu_faults") or ()
+    out: list[Line] = [[("iommu      ", "head"), (facts.count(len(faults_seen), "access", "accesses") + " stopped", "bad")]] if faults_seen else []
+    for fault in faults_seen[:facts.FINDINGS_SHOWN]:
+        text = (f"{hex_address(fault['address'])}  {fault['device']} {'writes' if fault['writes'] else 'reads'} "
+                f"{facts.size_text(fault['length'])}  {clean(fault['purpose'])}")
+        out += [[(part, "")] for part in _wrap(text, width, "   ")]
+    return out
+
+
 def _log(result: Json, width: int) -> list[Line]:
     log = result.get("log") or ()
     out: list[Line] = [[("log", "head"), ("  printed by the miniport", "dim")]] if log else []
@@ -243,7 +267,10 @@ def _ok(value: bool | None, wrong: str) -> str:
     return NOTHING if value is None else "ok" if value else wrong
 
 
-def _painted(lines: Sequence[Line]) -> str:
+def painted(lines: Sequence[Line], colour: bool) -> str:
+    """*lines* as text, with ANSI colours (imports rich) or without."""
+    if not colour:
+        return "".join("".join(piece[0] for piece in line).rstrip() + "\n" for line in lines)
     from io import StringIO
 
     from rich.console import Console

@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allocator.frames import FrameTree, Placement
-from allocator.memory_manager import CACHE_LINE, MAXULONG64, QUARANTINE_PAGES, CacheType, MemoryManager
+from allocator.memory_manager import MAXULONG64, QUARANTINE_PAGES, CacheType, MemoryManager
 from allocator.virtual import ABOVE_4G, BELOW_4G
+from hw.cache import LINE
 from hw.machine import Machine
-from verifier.address import Span
+from hw.processor_port import ProcessorPort
+from verifier.address import PAGE_SIZE, Span
 from verifier.address_book import Block, BlockKind
 
 KIB, MIB, GIB, PAGE = 1 << 10, 1 << 20, 1 << 30, 4096
@@ -230,6 +232,8 @@ def test_plain_allocation_is_cached_page_aligned_and_below_its_highest_address()
 # Undefined arguments
 
 
+@pytest.mark.breaks("contig-size-nonzero")
+@pytest.mark.keeps("contig-size-nonzero")
 @pytest.mark.parametrize("length, rule", [(-1, "contig-size-nonzero"), (0, "contig-size-nonzero"), (1, None)])
 def test_a_size_of_nothing_is_a_finding_and_null(length: int, rule: str | None) -> None:
     bench = Bench()
@@ -237,6 +241,8 @@ def test_a_size_of_nothing_is_a_finding_and_null(length: int, rule: str | None) 
     assert bench.broken() == ([rule] if rule else [])
 
 
+@pytest.mark.breaks("contig-size-nonzero")
+@pytest.mark.keeps("contig-size-nonzero")
 @pytest.mark.parametrize("length, broken", [(MAXULONG64, []), (MAXULONG64 + 1, ["contig-size-nonzero"]),
                                             (MAXULONG64 + 2, ["contig-size-nonzero"])])
 def test_a_size_beyond_the_address_space_is_a_finding_and_one_beyond_ram_only_null(length: int, broken: list[str]) -> None:
@@ -245,6 +251,8 @@ def test_a_size_beyond_the_address_space_is_a_finding_and_one_beyond_ram_only_nu
     assert bench.broken() == broken
 
 
+@pytest.mark.breaks("contig-boundary-pow2")
+@pytest.mark.keeps("contig-boundary-pow2")
 @pytest.mark.parametrize("boundary, fine", [(0xBFFFFF, False), (0xC00000, False), (0xC00001, False), (3, False), (-1, False),
                                             (-4096, False), (0x800000, True), (0x1000000, True), (0, True)])
 def test_a_boundary_that_is_no_power_of_two_is_a_finding_and_null(boundary: int, fine: bool) -> None:
@@ -253,6 +261,8 @@ def test_a_boundary_that_is_no_power_of_two_is_a_finding_and_null(boundary: int,
     assert bench.broken() == ([] if fine else ["contig-boundary-pow2"])
 
 
+@pytest.mark.breaks("contig-highest-none")
+@pytest.mark.keeps("contig-highest-none")
 @pytest.mark.parametrize("highest, rule", [(-1, "contig-highest-none"), (0, "contig-highest-none"), (1, None)])
 def test_a_highest_address_of_zero_is_a_finding_and_null(highest: int, rule: str | None) -> None:
     bench = Bench()
@@ -261,6 +271,8 @@ def test_a_highest_address_of_zero_is_a_finding_and_null(highest: int, rule: str
     assert bench.broken() == ([rule] if rule else [])
 
 
+@pytest.mark.breaks("contig-lowest-inclusive")
+@pytest.mark.keeps("contig-lowest-inclusive")
 @pytest.mark.parametrize("lowest, rule", [(PAGE - 1, None), (PAGE, None), (PAGE + 1, "contig-lowest-inclusive"),
                                           (-1, "contig-lowest-inclusive")])
 def test_a_lowest_address_above_the_highest_is_a_finding_and_null(lowest: int, rule: str | None) -> None:
@@ -269,6 +281,8 @@ def test_a_lowest_address_above_the_highest_is_a_finding_and_null(lowest: int, r
     assert bench.broken() == ([rule] if rule else [])
 
 
+@pytest.mark.breaks("contig-cache-type-valid")
+@pytest.mark.keeps("contig-cache-type-valid")
 @pytest.mark.parametrize("cache, fine", [(-1, False), (0, True), (1, True), (2, True), (3, False), (4, False)])
 def test_only_the_three_cache_types_are_taken(cache: int, fine: bool) -> None:
     bench = Bench()
@@ -288,6 +302,7 @@ def test_an_undefined_call_takes_nothing(arguments: tuple[int, ...]) -> None:
 # Frees
 
 
+@pytest.mark.breaks("contig-free-exact-base")
 def test_a_block_is_freed_by_its_exact_base_once() -> None:
     bench = Bench()
     block = bench.ask(PAGE + 1)
@@ -301,6 +316,7 @@ def test_a_block_is_freed_by_its_exact_base_once() -> None:
     assert set(bench.broken()) == {"contig-free-exact-base"}
 
 
+@pytest.mark.breaks("contig-free-exact-base")
 @pytest.mark.parametrize("address", [0, 1, ABOVE_4G, MAXULONG64])
 def test_an_address_that_was_never_allocated_is_a_finding(address: int) -> None:
     bench = Bench()
@@ -308,6 +324,7 @@ def test_an_address_that_was_never_allocated_is_a_finding(address: int) -> None:
     assert bench.broken() == ["contig-free-exact-base"]
 
 
+@pytest.mark.breaks("contig-free-right-routine")
 def test_memory_of_another_routine_is_not_freed_by_the_mm_routine() -> None:
     bench = Bench()
     block = bench.memory.allocate(BlockKind.SHARED, "NdisMAllocateSharedMemory", "shared memory #1", PAGE)
@@ -316,6 +333,7 @@ def test_memory_of_another_routine_is_not_freed_by_the_mm_routine() -> None:
     assert bench.broken() == ["contig-free-right-routine"] and block.live
 
 
+@pytest.mark.breaks("contig-free-exact-base")
 def test_a_freed_block_names_whoever_holds_its_frames_now() -> None:
     bench = Bench((Span(0, PAGE),))
     block = bench.ask(PAGE)
@@ -388,11 +406,11 @@ def test_minimal_alignment_is_one_cache_line_and_no_more_with_the_end_near_the_e
     block = bench.memory.allocate(BlockKind.SHARED, "NdisMAllocateSharedMemory", "shared memory #1", length,
                                   minimal_alignment=True, highest=MAXULONG64)
     assert block is not None
-    assert block.physical % CACHE_LINE == 0 and block.physical % PAGE == block.virtual % PAGE
+    assert block.physical % LINE == 0 and block.physical % PAGE == block.virtual % PAGE
     if placement is Placement.HOSTILE:
-        assert block.physical % (2 * CACHE_LINE) == CACHE_LINE
+        assert block.physical % (2 * LINE) == LINE
         left = -(block.physical + length) % PAGE
-        assert left < 2 * CACHE_LINE or block.physical % PAGE == CACHE_LINE
+        assert left < 2 * LINE or block.physical % PAGE == LINE
     else:
         assert block.physical % PAGE == 0
     assert bench.memory.virtual.block_at(block.virtual) is block
@@ -421,6 +439,8 @@ def test_virtual_addresses_begin_where_they_were_told_and_are_never_given_twice(
     assert len(set(seen)) == 5
 
 
+@pytest.mark.breaks("contig-physical-locked")
+@pytest.mark.keeps("contig-physical-locked")
 def test_physical_address_is_that_of_the_byte_and_of_live_blocks_only() -> None:
     bench = Bench()
     block = bench.ask(2 * PAGE)
@@ -457,3 +477,32 @@ def test_random_placement_is_decided_by_the_seed(seed: int) -> None:
         blocks = [bench.ask(PAGE) for _ in range(6)]
         places.append([block.physical for block in blocks if block is not None])
     assert places[0] == places[1] and len(set(places[0])) == 6
+
+
+@pytest.mark.parametrize("placement", list(Placement))
+@pytest.mark.parametrize("pages", [2, 3])
+def test_spread_memory_is_one_block_of_pages_that_do_not_follow_each_other(placement: Placement, pages: int) -> None:
+    machine = Machine((Span(0, 64 * PAGE_SIZE),))
+    manager = MemoryManager(machine, FrameTree([(0, 64)]), placement)
+    block = manager.allocate_spread(BlockKind.OTHER, "test", "spread", pages)
+    assert block is not None and block.size == pages * PAGE_SIZE and len(block.runs) == pages
+    assert all(second.start != first.end for first, second in pairwise(block.runs))
+    port, data = ProcessorPort(machine), bytes(n % 251 for n in range(block.size - 2))
+    port.store(block, 1, data)
+    assert port.load(block, 1, len(data)) == data and machine.findings.errors == []
+    assert b"".join(machine.ram.read(at, size) for at, size in block.pieces(1, len(data))) == data
+    for offset in (0, PAGE_SIZE - 1, PAGE_SIZE, block.size - 1):
+        physical = block.physical_at(offset)
+        assert manager.physical_address(block.virtual + offset) == physical and machine.book.find(physical, 1) is block
+    port.load(block, block.size - 1, 1)
+    assert [f.rule.id for f in machine.findings.errors] == ["memory-uninitialized"]
+    manager.free(block, "test")
+    assert machine.book.find(block.physical, 1) is None
+
+
+def test_spread_memory_that_is_not_there_takes_nothing() -> None:
+    machine = Machine((Span(0, 4 * PAGE_SIZE),))
+    tree = FrameTree([(0, 4)])
+    manager = MemoryManager(machine, tree)
+    assert manager.allocate_spread(BlockKind.OTHER, "test", "spread", 5) is None
+    assert manager.allocate_spread(BlockKind.OTHER, "test", "spread", 4) is not None

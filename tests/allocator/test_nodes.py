@@ -153,6 +153,8 @@ def test_any_node_takes_memory_wherever_it_is() -> None:
     assert errors(caller) == notices(caller) == []
 
 
+@pytest.mark.breaks("contig-node-strict")
+@pytest.mark.keeps("contig-node-strict")
 @pytest.mark.parametrize("last, told", [(4 * PAGE - 1, True), (4 * PAGE, False), (4 * PAGE + 1, False)])
 def test_limits_that_leave_nothing_of_the_node_are_told(last: int, told: bool) -> None:
     caller = MmCaller((Span(0, 8 * PAGE),), nodes=2)
@@ -161,6 +163,8 @@ def test_limits_that_leave_nothing_of_the_node_are_told(last: int, told: bool) -
     assert errors(caller) == []
 
 
+@pytest.mark.breaks("contig-node-strict")
+@pytest.mark.keeps("contig-node-strict")
 @pytest.mark.parametrize("first, told", [(4 * PAGE - 1, False), (4 * PAGE, True), (4 * PAGE + 1, True)])
 def test_limits_above_the_node_are_told(first: int, told: bool) -> None:
     caller = MmCaller((Span(0, 8 * PAGE),), nodes=2)
@@ -170,6 +174,8 @@ def test_limits_above_the_node_are_told(first: int, told: bool) -> None:
 
 # Numbers that no node has
 
+@pytest.mark.breaks("contig-node-any", "contig-node-range")
+@pytest.mark.keeps("contig-node-any", "contig-node-range")
 @pytest.mark.parametrize("routine", NODE_ROUTINES)
 @pytest.mark.parametrize("number, wrong", [(0, []), (1, []), (2, ["contig-node-range"]), (3, ["contig-node-range"]),
                                            (0x7FFF_FFFF, ["contig-node-range"]), (MM_ANY_NODE_OK, []),
@@ -181,6 +187,8 @@ def test_a_number_that_no_node_has_is_found_and_gives_null(routine: str, number:
     assert errors(caller) == wrong
 
 
+@pytest.mark.breaks("contig-node-any", "contig-node-range")
+@pytest.mark.keeps("contig-node-any", "contig-node-range")
 @pytest.mark.parametrize("number, wrong", [(0, []), (1, ["contig-node-range"]), (MM_ANY_NODE_OK, []), (-1, ["contig-node-any"])])
 def test_a_machine_of_one_node_serves_every_number_and_finds_the_wrong_ones(number: int, wrong: list[str]) -> None:
     caller = MmCaller(16 * MIB)
@@ -188,6 +196,7 @@ def test_a_machine_of_one_node_serves_every_number_and_finds_the_wrong_ones(numb
     assert errors(caller) == wrong
 
 
+@pytest.mark.breaks("contig-node-range")
 def test_the_finding_says_which_numbers_there_are_and_names_the_line() -> None:
     caller = MmCaller(16 * MIB, nodes=3)
     ask(caller, 3)
@@ -199,6 +208,8 @@ def test_the_finding_says_which_numbers_there_are_and_names_the_line() -> None:
 
 # Protect
 
+@pytest.mark.breaks("contig-nodememory-protect-cache", "contig-nodememory-protect-one")
+@pytest.mark.keeps("contig-nodememory-protect-cache", "contig-nodememory-protect-one")
 @pytest.mark.parametrize("protect, wrong", [
     (PAGE_READWRITE, []), (PAGE_EXECUTE_READWRITE, []), (PAGE_READWRITE | PAGE_NOCACHE, []), (PAGE_READWRITE | PAGE_WRITECOMBINE, []),
     (PAGE_EXECUTE_READWRITE | PAGE_NOCACHE, []),
@@ -253,6 +264,8 @@ def test_a_routine_is_there_from_its_first_windows_on(routine: str, version: str
         call(*arguments)
 
 
+@pytest.mark.breaks("contig-older-always-exec")
+@pytest.mark.keeps("contig-older-always-exec")
 @pytest.mark.parametrize("version, told", [("7", False), ("8", True), ("10", True)])
 def test_from_windows_8_on_the_older_routines_are_advised_against(version: str, told: bool) -> None:
     for routine in list(ARGUMENTS)[:3]:
@@ -274,6 +287,8 @@ def test_a_machine_that_cannot_be_is_refused(options: dict[str, Any]) -> None:
 
 # Frees of direct callers
 
+@pytest.mark.breaks("contig-freespecify-match")
+@pytest.mark.keeps("contig-freespecify-match", "contig-freespecify-origin")
 @pytest.mark.parametrize("length, cache, wrong", [(PAGE, 0, []), (PAGE - 1, 0, ["contig-freespecify-match"]),
                                                   (PAGE, 1, ["contig-freespecify-match"])])
 def test_the_free_with_a_cache_type_repeats_the_allocation(length: int, cache: int, wrong: list[str]) -> None:
@@ -284,6 +299,7 @@ def test_the_free_with_a_cache_type_repeats_the_allocation(length: int, cache: i
     assert errors(caller) == wrong and not block.live
 
 
+@pytest.mark.breaks("contig-freespecify-origin")
 def test_the_free_with_a_cache_type_is_not_for_node_memory() -> None:
     caller = MmCaller(16 * MIB)
     block = ask(caller, 0, routine=NODE_ROUTINES[1])

@@ -96,9 +96,8 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     (("--silicon", "--stop"), "exclude each other"),
     (("--report", ""), "empty name"),
     (("--capture", "none/wire.pcapng"), "there is no folder none"),
-    (("--incoherent",), "no such option --incoherent"),
     (("--tracing", "x"), "no such option --tracing"),
-    (("--deny", "x"), "no such option --deny"),
+    (("--deny", "x"), "--deny: there is no rule 'x'"),
     (("--fault", "x"), "no such option --fault"),
     (("--frames",), "requires an argument"),
     (("a.py", "b.py"), "unexpected extra argument"),
@@ -146,7 +145,7 @@ def test_no_command_shows_the_help_and_is_an_error() -> None:
     ('{"ram": [1]}', "--ram: [1]"), ('{"frames": true}', "--frames: True"), ('{"seed": 1.5}', "--seed: 1.5"),
     ('{"silicon": "yes"}', "--silicon: 'yes'"), ('{"faults": "x#1"}', "faults: 'x#1'"), ('{"ram_ranges": [[1, 2]]}', "ram_ranges"),
     ('{"ram_ranges": [[0, 4096], [0, 4096]]}', "ram_ranges"), ('{"nic": null}', "--nic: None"),
-    ('{"verdict": "error", "error": {}}', "no world"), ('{"world": {"incoherent": true}}', "incoherent"),
+    ('{"verdict": "error", "error": {}}', "no world"), ('{"world": {"incoherent": 1}}', "incoherent"),
     ('{"frames": 10000001}', "frames are not modelled"), ("[" * 100_000, "is no JSON"),
 ])
 def test_file_that_holds_no_world_is_refused(text: str, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

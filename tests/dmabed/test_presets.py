@@ -239,6 +239,7 @@ def test_cards_between_the_widths_of_ndis_are_clean_on_a_large_machine(bits: int
         assert verdict_of(run_world(spec, REFERENCE, BASE)) == "clean"
 
 
+@pytest.mark.keeps("initialize-failed-without-fault")
 @pytest.mark.parametrize("bits, verdict", [(23, "refused"), (24, "clean")])
 def test_a_card_narrower_than_its_only_memory_refuses(bits: int, verdict: str) -> None:
     spec = WorldSpec(address_bits=bits, boundary=0, ram_ranges=((8 * MIB, 8 * MIB),), frames=1)

@@ -56,6 +56,7 @@ def test_serialized_variant_is_clean_in_every_order(seed: int) -> None:
     assert (verdict_of(world), world.lost) == ("clean", 0)
 
 
+@pytest.mark.keeps("init-fail-release-all", "init-status-set")
 @pytest.mark.parametrize("miniport", VARIANTS)
 def test_nothing_is_left_whichever_routine_fails(miniport: type[ReferenceCore]) -> None:
     fired = 0
@@ -115,6 +116,8 @@ class Deserialized(SerializedReferenceMiniport):
     attributes = ReferenceMiniport.attributes
 
 
+@pytest.mark.breaks("desc-owner", "send-status")
+@pytest.mark.keeps("desc-owner", "send-status")
 @pytest.mark.parametrize("broken, rule", [(Overrun, "desc-owner"), (Deserialized, "send-status")])
 def test_variant_that_does_it_wrong_is_found(broken: type[ReferenceCore], rule: str) -> None:
     world = life(broken, frames=4 * TX_SLOTS)

@@ -28,7 +28,7 @@ from miniport.reference import ReferenceMiniport
 from verifier.errors import UsageError
 from verifier.events import SCHEMA, Event, Kind
 
-LIVES = ["halt", "power-off", "bug-check", "surprise"]
+LIVES = ["halt", "power-off", "bug-check", "surprise", "suspend", "rebalance"]
 CPUS, DEVICES, ALLOCATOR, WIRE = "processors", "devices", "allocator", "wire"
 
 _NUMBERS = {"type": "integer", "minimum": 1}

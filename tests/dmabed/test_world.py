@@ -66,7 +66,7 @@ def test_lengths_cycle_and_the_content_comes_from_the_seed() -> None:
 
 
 @pytest.mark.parametrize("life, calls", [("halt", {"halt"}), ("power-off", {"shutdown"}), ("bug-check", {"shutdown"}),
-                                         ("surprise", {"halt", "pnp_event_notify"})])
+                                         ("surprise", {"halt", "pnp_event_notify"}), ("suspend", {"halt"}), ("rebalance", {"halt"})])
 def test_a_life_ends_with_its_own_handlers(life: str, calls: set[str]) -> None:
     ends = {"halt", "shutdown", "pnp_event_notify"}
     assert ends & set(run(life=life).ndis.calls) == calls
@@ -92,6 +92,7 @@ def test_what_cannot_be_is_a_usage_error_with_a_remedy(options: dict[str, Any]) 
     assert caught.value.message and caught.value.remedy
 
 
+@pytest.mark.keeps("halt-undo-all")
 def test_all_shared_memory_is_listed_in_order_and_freed_in_halt() -> None:
     world = run()
     result = as_json(world)
@@ -119,17 +120,20 @@ def test_no_interleaving_disturbs_the_reference_miniport(processors: int, seed: 
 # Judgements
 
 
+@pytest.mark.breaks("initialize-failed-without-fault")
 def test_a_refusal_without_a_reason_is_a_finding() -> None:
     world = run(altered(initialize=lambda self, adapter: NDIS_STATUS_FAILURE))
     assert broken(world) == ["initialize-failed-without-fault"] and world.refused
     assert as_json(world)["status"] == "NDIS_STATUS_FAILURE"
 
 
+@pytest.mark.breaks("init-status-set")
 @pytest.mark.parametrize("answer", [NDIS_STATUS_PENDING, None, "yes"])
 def test_initialize_returns_a_status_and_never_pending(answer: object) -> None:
     assert "init-status-set" in broken(run(altered(initialize=lambda self, adapter: answer)))
 
 
+@pytest.mark.breaks("attr5-first")
 def test_a_success_without_attributes_is_a_finding() -> None:
     assert "attr5-first" in broken(run(altered(
         initialize=lambda self, adapter: NDIS_STATUS_SUCCESS, halt=lambda self, adapter: None,
@@ -137,6 +141,7 @@ def test_a_success_without_attributes_is_a_finding() -> None:
         set_information=lambda self, adapter, oid, data: (NDIS_STATUS_FAILURE, 0, 0)), frames=0))
 
 
+@pytest.mark.breaks("halt-undo-all")
 def test_a_halt_that_does_nothing_leaks_all_and_leaves_the_card_running() -> None:
     world = run(altered(halt=lambda self, adapter: None))
     assert "halt-undo-all" in broken(world)
@@ -144,11 +149,13 @@ def test_a_halt_that_does_nothing_leaks_all_and_leaves_the_card_running() -> Non
     assert {"map registers", "interrupt", "register mapping", "shared memory #1", "pool memory #1"} <= leaked
 
 
+@pytest.mark.breaks("shutdown-quiesce")
 @pytest.mark.parametrize("life", ["power-off", "bug-check"])
 def test_a_shutdown_that_does_nothing_leaves_the_card_running_and_that_is_told(life: str) -> None:
     assert "shutdown-quiesce" in broken(run(altered(shutdown=lambda self, adapter: None), life=life))
 
 
+@pytest.mark.breaks("lost-cause")
 def test_frames_that_are_kept_in_the_card_are_told() -> None:
     def handle(self: Any, adapter: Any) -> None:
         registers = adapter.context.registers
@@ -159,11 +166,13 @@ def test_frames_that_are_kept_in_the_card_are_told() -> None:
     assert world.lost == 8 and world.outcome == "ran"
 
 
+@pytest.mark.breaks("int-isr-quiet")
 def test_a_cause_that_is_never_acknowledged_hangs_the_world_with_a_finding() -> None:
     world = run(altered(handle_interrupt=lambda self, adapter: None))
     assert (broken(world), world.outcome) == (["int-isr-quiet"], "hang")
 
 
+@pytest.mark.breaks("miniport-exception")
 @pytest.mark.parametrize("handler", ["initialize", "send", "handle_interrupt", "isr", "halt", "query_information", "return_packet"])
 def test_an_exception_in_any_handler_ends_the_world_as_a_crash(handler: str) -> None:
     def raises(self: Any, *arguments: Any) -> None:
@@ -219,6 +228,7 @@ def test_the_recording_reaches_the_routines_that_can_fail() -> None:
     assert len(routine_faults()) > 40
 
 
+@pytest.mark.keeps("miniport-exception")
 @pytest.mark.parametrize("windows, fault", routine_faults())
 def test_a_single_failure_of_a_routine_is_survived_or_refused(windows: str, fault: str) -> None:
     for life in LIVES:

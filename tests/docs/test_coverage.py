@@ -44,7 +44,12 @@ def test_every_routine_stands_on_the_page_once(coverage: ModuleType, rows: list[
 
 def test_what_has_no_face_has_a_reason(rows: list[Any]) -> None:
     assert [row.name for row in rows if not row.face and not row.reason] == []
-    assert sum(bool(row.reason) for row in rows) > 50
+    assert any(row.reason for row in rows)
+
+
+def test_nothing_is_missing(rows: list[Any]) -> None:
+    """What has no face is done by Python itself; no reason is that it is not modelled."""
+    assert [row.name for row in rows if not row.face and "not modelled" in row.reason.lower()] == []
 
 
 def test_every_face_is_named_by_a_test(rows: list[Any]) -> None:

@@ -163,6 +163,8 @@ def test_a_miniport_of_a_page_leaks_nothing_whichever_routine_fails(page: str, c
     name, miniport, folder = load(tmp_path, code)
     fired = 0
     for routine, effect in ((row.name, effect) for row in TABLE.values() for effect in row.fails):
+        if (routine, effect) == ("NdisMRegisterMiniport", "BAD_VERSION"):
+            continue  # an older version is registered, and nothing fails: test_driver_entry.py
         fault = str(Fault(routine, 1, effect))
         world = run_world(WorldSpec(miniport=name, frames=0, faults=(fault,)), miniport, folder)
         assert [finding.message for finding in world.machine.findings.errors] == [], fault
@@ -231,7 +233,8 @@ def test_the_output_in_the_readme_is_what_the_bed_prints(tmp_path: Path, monkeyp
 
 PIECES = {
     "docs/add-a-nic.md": ("hw.nic.loop", "hw/nic/loop.py", "tests/hw/test_loop.py"),
-    "docs/add-a-routine.md": ("miniport.library.immediate", "miniport/library/immediate.py", "tests/miniport/test_immediate.py"),
+    "docs/add-a-routine.md": (
+        "miniport.library.driver_logs", "miniport/library/driver_logs.py", "tests/miniport/test_driver_logs.py"),
 }
 CONFTEST = """
 import importlib.util
@@ -267,7 +270,7 @@ def test_what_the_page_builds_is_green(page: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page, change", [
     ("docs/add-a-nic.md", ("self.set_interrupt(self._pulls())", "self.set_interrupt(True)")),
-    ("docs/add-a-routine.md", ("if claim is not None:", "if claim is None:")),
+    ("docs/add-a-routine.md", ("if LOG in adapter.claims:", "if LOG not in adapter.claims:")),
 ])
 def test_what_the_page_builds_is_red_when_a_line_is_broken(page: str, change: tuple[str, str], tmp_path: Path) -> None:
     assert run_page(page, tmp_path, change).returncode == 1
@@ -275,7 +278,7 @@ def test_what_the_page_builds_is_red_when_a_line_is_broken(page: str, change: tu
 
 def test_the_routine_of_the_page_is_not_modelled_yet() -> None:
     """Otherwise the page shows how to add what is there: choose another routine for it."""
-    assert "NdisImmediateReadPciSlotInformation" not in TABLE
+    assert "NdisMCreateLog" not in TABLE
 
 
 # Generated pages

@@ -68,6 +68,13 @@ def synchronized(touch: Touch) -> Touch:
     return run
 
 
+def both(first: Touch, second: Touch) -> Touch:
+    def run(adapter: Any, context: Any) -> None:
+        first(adapter, context)
+        second(adapter, context)
+    return run
+
+
 def life(base: Any = ReferenceMiniport, *, processors: int = 2, seed: int = 1, **handlers: Touch) -> World:
     """One life of a reference miniport that runs a function first in each handler that is named, on a context of its own."""
     space: dict[str, Any] = {name: _before(base, name, touch) for name, touch in handlers.items()}
@@ -148,6 +155,7 @@ def test_the_lock_of_a_serialized_miniport_keeps_no_isr_out(handlers: dict[str, 
     {"isr": write, "handle_interrupt": synchronized(write)},
     {"isr": read, "handle_interrupt": synchronized(write), "send": synchronized(write)},
     {"handle_interrupt": write, "query_information": read},
+    {"handle_interrupt": both(synchronized(write), read)},
     {"query_information": write},
     {"send": count, "handle_interrupt": count},
     {"send": write_slot, "handle_interrupt": write_slot},

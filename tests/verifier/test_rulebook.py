@@ -15,7 +15,7 @@ import pytest
 from verifier import rulebook
 from verifier.errors import UsageError
 
-ROWS = {"A": 46, "B": 60, "C": 37, "D": 55, "E": 84, "F": 46, "G": 24, "H": 46, "N": 20}
+ROWS = {"A": 46, "B": 60, "C": 37, "D": 55, "E": 84, "F": 46, "G": 24, "H": 46, "N": 20, "P": 29}
 
 # The rules that matter most; each has a world of its own that triggers it.
 FORTY = """

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one world came to, from all that was seen of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import dropwhile
+
+from dmabed.after_fault import effect_of
+from dmabed.campaign.fingerprint import fingerprint_of
+from dmabed.campaign.model import FAILING, UNREACHABLE, Case, Json, Record
+from dmabed.campaign.points import Selection
+from dmabed.result import finding_json
+from dmabed.world import World
+from hw import dma_rules
+from miniport import rules
+from miniport.status import status_name
+from verifier.events import Kind
+from verifier.findings import Finding
+from verifier.where import place
+
+_TAIL = 64
+"""Register reads before the end of a handler that does not return."""
+_RUN_BY_REGISTERS = (dma_rules.DMA_WIDTH, dma_rules.DMA_BOUNDARY, dma_rules.DMA_LENGTH, dma_rules.DMA_ALIGNMENT, dma_rules.DMA_WINDOW,
+                     dma_rules.DMA_STRAY, dma_rules.NEVER_WRITTEN, dma_rules.WIRE_BYTES)
+"""What a card does whose registers hold something else than the miniport wrote."""
+
+
+def record_of(world: World, case: Case, selection: Selection) -> Record:
+    """Judge a world that is over. Faults that had no occasion because an earlier one changed the life are listed as such; a fault
+    that stands alone has to fire."""
+    injector = world.machine.injector
+    fired = list(injector.fired) if injector is not None else []
+    record = Record(case, "recovered", armed=len(case.faults), fired=len(fired))
+    record.not_reached = _not_reached(world)
+    errors = _counted(world)
+    if world.outcome in ("hang", "crash"):
+        record.outcome = world.outcome
+        record.detail = _polled(world) if world.outcome == "hang" else _crashed(world)
+    elif errors:
+        record.outcome = "findings"
+    elif case.faults and not fired:
+        record.outcome = UNREACHABLE if injector is not None and len(injector.idle) == len(case.faults) else "not-proven"
+        record.detail = "; ".join(f"{point}: {reason}" for point, reason in record.not_reached)
+    elif world.refused:
+        record.outcome = "refused"
+        record.detail = status_name(world.status) if isinstance(world.status, int) else ""
+    elif not _life_event(world) and (world.lost or any(seat.probes_lost for seat in world.seats)):
+        record.outcome = "degraded"
+    if record.outcome in FAILING:
+        version = f"{world.ndis_version[0]}.{world.ndis_version[1]}"
+        record.replay = world.spec.replay_line(version)
+        record.findings = [_finding(finding, world, record.replay) for finding in errors]
+    if injector is not None:
+        before = injector.counts_at_fire
+        record.behind = {name: (before.get(name, 0), count) for name, count in injector.counts.items()
+                         if count > before.get(name, 0) and selection.effects(name, world.spec)}
+    return record
+
+
+def _life_event(world: World) -> bool:
+    """True if the system was switched off, or the card pulled: frames do not count then, only the rules of the event."""
+    injector = world.machine.injector
+    effects = [effect_of(fault, world.spec) for fault in injector.fired] if injector is not None else []
+    return any(effect is not None and effect.kind == "life" for effect in effects)
+
+
+def _counted(world: World) -> list[Finding]:
+    """The findings that count by the oracle of the faults that fired. After chaos lost and changed data do not, nor what a card
+    does of whose registers one was not written."""
+    injector = world.machine.injector
+    errors = world.machine.findings.errors
+    chaos = [fault for fault in injector.fired if (effect := effect_of(fault, world.spec)) and effect.chaos] if injector else []
+    if not chaos:
+        return errors
+    excused = _RUN_BY_REGISTERS if any(fault.name.startswith("register-write:") for fault in chaos) else ()
+    return [finding for finding in errors if finding.rule not in excused and not finding.rule.symptom]
+
+
+def _not_reached(world: World) -> list[tuple[str, str]]:
+    injector = world.machine.injector
+    if injector is None:
+        return []
+    why = "its point was not reached"
+    if injector.fired:
+        why = f"not reached behind {injector.fired[-1]}"
+        if world.refused and isinstance(world.status, int):
+            why += f": initialize returned {status_name(world.status)}"
+    return [(str(fault), injector.idle.get(str(fault), why)) for fault in injector.not_fired()]
+
+
+def _finding(finding: Finding, world: World, replay: str) -> Json:
+    return {**finding_json(finding, world, replay), "fingerprint": fingerprint_of(finding)}
+
+
+def _polled(world: World) -> str:
+    """Which register a handler that does not end reads, or that it reads memory."""
+    counts: Counter[str] = Counter()
+    events = reversed(world.machine.events.events)
+    ended = (rules.TIME_LIMIT.id, rules.SURPRISE_POLL.id)
+    for event in dropwhile(lambda e: e[1] != Kind.FINDING or e[3] not in ended, events):
+        if event[1] in (Kind.ROUTINE, Kind.ENTER) or counts.total() == _TAIL:
+            break
+        if event[1] == Kind.REGISTER_READ:
+            counts[f"register {event[4]}"] += 1
+    if counts:
+        return f"polls {counts.most_common(1)[0][0]}"
+    return f"polls memory at {_line(world)}"
+
+
+def _crashed(world: World) -> str:
+    return f"at {_line(world)}"
+
+
+def _line(world: World) -> str:
+    errors = world.machine.findings.errors
+    finding = next((f for f in reversed(errors) if f.where is not None), None)
+    return (place(finding.where, world.base) if finding is not None else None) or "no line of the miniport"

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lives the worlds of a campaign, in this process or in another one."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import CodeType
+
+from dmabed.campaign.conditions import changed
+from dmabed.campaign.model import Case, Record
+from dmabed.campaign.outcome import record_of
+from dmabed.campaign.points import Selection
+from dmabed.load import find_miniport
+from dmabed.output import Printed
+from dmabed.spec import WorldSpec
+from dmabed.watchdog import SECONDS, GiveUp, Watchdog, conclude
+from dmabed.world import World, run_world
+from miniport.miniport import Miniport
+from verifier.errors import BedError, UsageError
+
+CANNOT_BE_ENDED = 70
+"""Exit code of a process whose miniport catches everything that would end its loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all cases of a campaign share. It can be sent to another process: the miniport is loaded there by its name."""
+
+    spec: WorldSpec
+    selection: Selection
+    seconds: float = SECONDS
+    """How long a handler may run on the host before it counts as hung."""
+
+    def world_spec(self, case: Case) -> WorldSpec:
+        """The world of *case*."""
+        return replace(changed(self.spec, case.condition), faults=case.faults)
+
+
+def prepare() -> None:
+    """Make a process ready to work: Ctrl-C is for the one that waits for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def live_in_process(job: Job, cases: Sequence[Case]) -> list[Record]:
+    """Live *cases* in a process that may know nothing yet."""
+    with redirect_stdout(sys.stderr):  # what it prints while it is imported belongs to no world
+        miniport, _ = find_miniport(job.spec.miniport, job.spec.nic)
+
+    def give_up(stuck: CodeType) -> None:
+        os._exit(CANNOT_BE_ENDED)
+
+    return live(job, miniport, cases, give_up)
+
+
+def live(job: Job, miniport: type[Miniport], cases: Sequence[Case], give_up: GiveUp | None = None) -> list[Record]:
+    """Live *cases*, in order. An endless loop ends by the host's clock; nothing that a miniport prints is shown. *give_up* ends
+    the process of one that cannot be ended."""
+    records: list[Record] = []
+    dog = Watchdog(job.seconds, give_up)
+    base = folder_of(miniport)
+
+    def all_of_them() -> None:
+        for case in cases:
+            world = one_world(job, miniport, base, case)
+            if dog.stuck is not None and world.outcome == "hang":
+                conclude(world, dog.stuck)
+            dog.stuck = None
+            records.append(record_of(world, case, job.selection))
+
+    with Printed().taking():
+        dog.run(all_of_them)
+    return records
+
+
+def one_world(job: Job, miniport: type[Miniport], base: Path, case: Case) -> World:
+    """Live the world of *case*; its points are counted even if no fault is armed."""
+    try:
+        return run_world(job.world_spec(case), miniport, base, record=True)
+    except SystemExit as stop:
+        raise UsageError(f"the miniport ends the program (exit {stop.code})", "take sys.exit out of it") from None
+    except UsageError:
+        raise
+    except Exception as problem:
+        said = problem.message if isinstance(problem, BedError) else f"{type(problem).__name__}: {problem}"
+        raise BedError(f"{said} (in the world {case.id})", problem.remedy if isinstance(problem, BedError) else "") from problem
+
+
+def folder_of(miniport: type[Miniport]) -> Path:
+    """The folder of the miniport's source."""
+    return Path(inspect.getfile(miniport)).resolve().parent
