@@ -101,7 +101,10 @@ def traffic(seat: Seat) -> None:
     if protocol.receiving.incomplete:
         report(rules.RECEIVE_COMPLETE, "no NdisMEthIndicateReceiveComplete follows the last NdisMEthIndicateReceive", where=served,
                subject=("receive",))
-    if protocol.hang.resets:  # a reset may lose what the card had received, and NDIS sends again what it had not sent
+    if protocol.hang.resets:  # NDIS sends again what a reset took off the card: the order on the wire says nothing
+        if seat.lost and not protocol.hang.asked:
+            report(rules.FRAME_LOST, f"{seat.lost} of {len(seat.frames)} frames got lost in {protocol.hang.resets} reset(s) of the card, "
+                   "no fault was injected, and nobody but the miniport or a time-out asked for a reset", where=sent, subject=("frames",))
         return
     on_wire = nic.wire.sent
     for number, frame in enumerate(protocol.sent):
@@ -114,7 +117,7 @@ def traffic(seat: Seat) -> None:
             report(rules.FRAME_CHANGED, f"frame {number} went out changed: {changed}", where=sent, subject=("frame", number),
                    detail=dump)
             break
-    for number, (frame, got) in enumerate(zip(on_wire, protocol.received_frames, strict=False)):
+    for number, (frame, got) in enumerate(zip(came_in(seat), protocol.received_frames, strict=False)):
         if frame != got:
             if nic.lost_for_want_of_descriptors:
                 break  # frames are missing in between, which the last finding tells
@@ -132,7 +135,7 @@ def traffic(seat: Seat) -> None:
 def _indicated_as_sent(seat: Seat) -> None:
     """Whatever frames were lost: those that were indicated are frames that were on the wire."""
     ndis = seat.ndis
-    on_wire = set(seat.nic.wire.sent)
+    on_wire = set(came_in(seat))
     for number, got in enumerate(ndis.protocol.received_frames):
         if got not in on_wire:
             ndis.findings.report(
@@ -149,8 +152,13 @@ def count_frames(seat: Seat) -> None:
     else:
         seat.sent = sum(1 for frame, seen in zip(protocol.sent, on_wire, strict=False) if seen in (frame, padded(frame)))
     lent = len(seat.ndis.adapter.outstanding_receives)
-    seat.received = _arrived(on_wire, protocol.received_frames) - lent
+    seat.received = _arrived(came_in(seat), protocol.received_frames) - lent
     seat.lost = max(len(seat.frames) - min(seat.sent, seat.received), 0)
+
+
+def came_in(seat: Seat) -> list[bytes]:
+    """The frames that the far end sends to the card, in order: the loopback sends what it gets."""
+    return seat.nic.wire.sent if seat.arrivals is None else seat.arrivals
 
 
 def _arrived(on_wire: list[bytes], indicated: list[bytes]) -> int:

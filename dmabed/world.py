@@ -54,6 +54,8 @@ class Seat:
     probes_lost: int = 0
     """Frames sent after a fault that did not come back."""
     destination: bytes = FOREIGN
+    arrivals: list[bytes] | None = None
+    """What the far end sends to the card, in order; None where that is what the card sent."""
 
     @property
     def machine(self) -> Machine:
@@ -170,10 +172,17 @@ def opened(spec: WorldSpec, miniport_class: type[Miniport], base: Path, *, captu
         if spec.stop:
             machine.findings.stops_at = policy.stops_at(spec)
         yield world
+        if not spec.stop or not machine.findings.errors:
+            lived(world, lambda: _finish(seats))
         if machine.injector is not None:
             world.not_fired = [str(fault) for fault in machine.injector.not_fired()]
         policy.apply(world)
         machine.ram.tag = 0
+
+
+def _finish(seats: list[Seat]) -> None:
+    for seat in seats:
+        seat.ndis.lockset.finish()
 
 
 def lived(world: World, part: Callable[[], None]) -> bool:

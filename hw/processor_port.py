@@ -32,7 +32,8 @@ class ProcessorPort:
     """Loads and stores of the processors of one machine."""
 
     __slots__ = (
-        "_clock", "_findings", "_machine", "_ram", "_scheduler", "_touched", "contexts", "on_first_touch", "read_bit", "write_bit")
+        "_clock", "_findings", "_machine", "_ram", "_scheduler", "contexts", "on_bare_write", "on_race", "read_bit",
+        "read_rivals", "touched", "write_bit", "write_rivals")
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -45,19 +46,34 @@ class ProcessorPort:
         self.read_bit = self.write_bit = 0
         """Which kind of access to a field a load and a store is at present: one bit each, 0 where nobody asks. Who runs and which
         locks it holds makes the kind; the floor that knows of locks sets it."""
-        self.on_first_touch: Callable[[Block, int, int, int], None] | None = None
-        """Called with (block, offset, size, bit) at the first access of each kind to a field."""
-        self._touched: dict[int, int] = {}
+        self.read_rivals = self.write_rivals = 0
+        """The kinds that must not meet these on one field."""
+        self.on_race: Callable[[Block, int, int, int, int], None] | None = None
+        """Called with (block, offset, size, bit, bits of the rivals that were there) at the first access of a kind that meets one."""
+        self.on_bare_write: Callable[[int, int], None] | None = None
+        """Called with (virtual address, bit) at the first store of a kind that holds no lock; None while it holds one."""
+        self.touched: dict[int, int] = {}
+        """The kinds of access that each field has seen, by virtual address."""
 
-    def touch(self, block: Block, offset: int, size: int, bit: int) -> None:
-        """A field of an adapter context is accessed; *bit* is `read_bit` or `write_bit`."""
-        at = block.virtual + offset
-        touched = self._touched
-        before = touched.get(at, 0)
+    def touch_to_read(self, block: Block, offset: int, size: int) -> None:
+        """A field of an adapter context is loaded, and somebody asks who touches it."""
+        at, bit = block.virtual + offset, self.read_bit
+        before = self.touched.get(at, 0)
         if not before & bit:
-            touched[at] = before | bit
-            if self.on_first_touch is not None:
-                self.on_first_touch(block, offset, size, bit)
+            self.touched[at] = before = before | bit
+            if before & self.read_rivals and self.on_race is not None:
+                self.on_race(block, offset, size, bit, before & self.read_rivals)
+
+    def touch_to_write(self, block: Block, offset: int, size: int) -> None:
+        """The same for a store."""
+        at, bit = block.virtual + offset, self.write_bit
+        before = self.touched.get(at, 0)
+        if not before & bit:
+            self.touched[at] = before = before | bit
+            if self.on_bare_write is not None:
+                self.on_bare_write(at, bit)
+            if before & self.write_rivals and self.on_race is not None:
+                self.on_race(block, offset, size, bit, before & self.write_rivals)
 
     def load(self, block: Block, offset: int, size: int) -> bytes:
         """*size* bytes of *block* from *offset* on. Out of bounds or freed: a finding, and what lies there."""
@@ -70,6 +86,8 @@ class ProcessorPort:
             clock.advance(LOAD_NS)
         else:
             clock.now = now
+        if block.incoming:
+            self._mapped(block, offset, size)
         if block.runs and sound:
             return self._load_pieces(block, offset, size)
         ram = self._ram
@@ -106,7 +124,7 @@ class ProcessorPort:
         if ram.unwritten is not None:
             self._unwritten(block, offset, size, ram.unwritten - block.physical)
         if self.read_bit:
-            self.touch(block, offset, size, self.read_bit)
+            self.touch_to_read(block, offset, size)
         if self._scheduler.attention:
             self._scheduler.point()
         return data
@@ -118,7 +136,7 @@ class ProcessorPort:
             return
         self._ram.write_tagged(block.physical + offset, data, 0)
         if self.write_bit:
-            self.touch(block, offset, len(data), self.write_bit)
+            self.touch_to_write(block, offset, len(data))
         if self._scheduler.attention:
             self._scheduler.point()
 
@@ -162,6 +180,17 @@ class ProcessorPort:
                 goes_wrong_at=block.virtual + block.size if offset >= 0 else at)
         first, last = block.virtual & ~PAGE_MASK, (block.virtual + block.size - 1) | PAGE_MASK
         return first <= at and at + size - 1 <= last
+
+    def _mapped(self, block: Block, offset: int, size: int) -> None:
+        """A load of memory that is mapped for a device to write: a finding if the device has written those bytes."""
+        span = Span(max(offset, 0), size)
+        for piece in block.incoming or ():
+            if piece.block is block and any(written.overlaps(span) for written in piece.written):
+                self._findings.report(
+                    rules.MAPPED_READ, f"the processor reads {size} bytes at offset 0x{offset:x} of {block.name}, which a device has "
+                    "written through a mapping that is not completed", space="virtual", span=Span(block.virtual + span.start, size),
+                    block=block, subject=("open mapping",), bugcheck="0xE6/0x0D under DMA verification")
+                return
 
     def _unwritten(self, block: Block, offset: int, size: int, at: int) -> None:
         physical = block.physical_at(at)

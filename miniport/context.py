@@ -93,7 +93,7 @@ class Pointer(ContextField):
         if not view.block.live:
             view.port.load(view.block, view.offset + offset, 8)
         elif view.port.read_bit:
-            view.port.touch(view.block, view.offset + offset, 8, view.port.read_bit)
+            view.port.touch_to_read(view.block, view.offset + offset, 8)
         return context.pointers.get(offset)
 
     def put(self, context: AdapterContext, offset: int, value: Any) -> None:
@@ -102,7 +102,7 @@ class Pointer(ContextField):
         if not view.block.live:
             view.port.load(view.block, view.offset + offset, 8)
         elif view.port.write_bit:
-            view.port.touch(view.block, view.offset + offset, 8, view.port.write_bit)
+            view.port.touch_to_write(view.block, view.offset + offset, 8)
         context.pointers[offset] = value
 
     def __get__(self, context: AdapterContext | None, owner: type) -> Any:
@@ -112,7 +112,7 @@ class Pointer(ContextField):
         if not view.block.live:
             view.port.load(view.block, view.offset + self.offset, 8)
         elif view.port.read_bit:
-            view.port.touch(view.block, view.offset + self.offset, 8, view.port.read_bit)
+            view.port.touch_to_read(view.block, view.offset + self.offset, 8)
         return context.pointers.get(self.offset)
 
 

@@ -7,21 +7,24 @@ field that `send` changes under no lock and `handle_interrupt` under another is 
 
 Held to be a lock: each spin lock, the interrupt (in `isr`, and in the function of NdisMSynchronizeWithInterrupt), and the
 lock that NDIS holds around the handlers of a serialized miniport. Not looked at: initialize, halt, shutdown, reset and the set of
-OID_PNP_SET_POWER to D0, which have the adapter to themselves or stop the card first; accesses by the interlocked routines; elements of arrays, which a
-ring hands over from one handler to the other together with the descriptor; and reading alone in requests and in
-`check_for_hang`, where a number of one word is a snapshot.
+OID_PNP_SET_POWER to D0, which have the adapter to themselves or stop the card first; accesses by the interlocked routines;
+elements of arrays, which a ring hands over from one handler to the other together with the descriptor; and reading alone in
+requests and in `check_for_hang`, where a number of one word is a snapshot.
+
+An access costs a look at a mask. Its line is noted where rivals meet, and where a field is written under no lock.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from miniport.context import Array, ContextField
 from miniport.handlers import METHODS, Handler
 from verifier.address import Span
 from verifier.address_book import Block
 from verifier.rule import rule
-from verifier.where import Where
+from verifier.where import Where, where_of_function
 
 if TYPE_CHECKING:
     from miniport.ndis import Ndis
@@ -34,7 +37,8 @@ INTERRUPT_LOCK = "the interrupt"
 NDIS_LOCK = "NDIS's lock"
 
 _AT_DIRQL = Handler.ISR | Handler.DISABLE_INTERRUPT
-_APART = (Handler.INITIALIZE | Handler.HALT | Handler.SHUTDOWN | Handler.RESET | Handler.DRIVER_ENTRY | Handler.UNLOAD | Handler.PNP_EVENT_NOTIFY)
+_APART = (Handler.INITIALIZE | Handler.HALT | Handler.SHUTDOWN | Handler.RESET | Handler.DRIVER_ENTRY | Handler.UNLOAD
+          | Handler.PNP_EVENT_NOTIFY)
 """Handlers whose accesses do not count."""
 _GROUP = {
     Handler.DISABLE_INTERRUPT: Handler.ISR, Handler.ENABLE_INTERRUPT: Handler.HANDLE_INTERRUPT, Handler.SEND_PACKETS: Handler.SEND,
@@ -50,34 +54,85 @@ _SNAPSHOT = Handler.QUERY_INFORMATION | Handler.CHECK_FOR_HANG
 class _Kind:
     """One kind of access."""
 
-    __slots__ = ("group", "handler", "locks", "writes")
+    __slots__ = ("group", "handler", "locks", "order", "writes")
 
-    def __init__(self, handler: int, group: int, writes: bool, locks: frozenset[Any]) -> None:
+    def __init__(self, handler: int, group: int, writes: bool, locks: frozenset[str]) -> None:
         self.handler = handler
         self.group = group
         self.writes = writes
         self.locks = locks
+        """Names of locks."""
+        self.order = (len(locks), not writes, handler, sorted(locks))
+        """Which of several rivals a finding names."""
 
-    def races(self, other: _Kind, processors: int) -> bool:
+    def races(self, other: _Kind, many: bool) -> bool:
         """True if the two can meet with no lock between them."""
         if not (self.writes or other.writes) or self.locks & other.locks:
             return False
         if any(kind.group & _SNAPSHOT and not kind.writes for kind in (self, other)):
             return False
-        return self.group != other.group or (processors > 1 and bool(self.group & _BESIDE_ITSELF))
+        return self.group != other.group or (many and bool(self.group & _BESIDE_ITSELF))
 
     @property
     def text(self) -> str:
         """``send writes it under spin lock #1``."""
-        names = sorted(lock if isinstance(lock, str) else lock.name for lock in self.locks)
-        return f"{METHODS[self.handler]} {'writes' if self.writes else 'reads'} it under {' and '.join(names) or 'no lock'}"
+        return f"{METHODS[self.handler]} {'writes' if self.writes else 'reads'} it under {' and '.join(sorted(self.locks)) or 'no lock'}"
+
+
+class _Kinds:
+    """The kinds of access of one miniport, from one world to the next: which race is worked out once. *many* processors."""
+
+    __slots__ = ("all", "many", "numbers", "rivals")
+
+    def __init__(self, many: bool) -> None:
+        self.many = many
+        self.all: list[_Kind] = []
+        self.rivals: list[int] = []
+        """For each kind the bits of those that it races with."""
+        self.numbers: dict[tuple[int, int, frozenset[str]], int] = {}
+
+    def number_of(self, handler: int, group: int, locks: frozenset[str]) -> int:
+        """The number of the kind of a load; that of a store is the next one."""
+        number = self.numbers.get((handler, group, locks))
+        if number is None:
+            number = self.numbers[handler, group, locks] = len(self.all)
+            for writes in (False, True):
+                self._enter(_Kind(handler, group, writes, locks))
+        return number
+
+    def _enter(self, kind: _Kind) -> None:
+        own, rivals = 1 << len(self.all), 0
+        for number, other in enumerate(self.all):
+            if kind.races(other, self.many):
+                rivals |= 1 << number
+                self.rivals[number] |= own
+        if kind.races(kind, self.many):
+            rivals |= own
+        self.all.append(kind)
+        self.rivals.append(rivals)
+
+    def first_of(self, bits: int) -> int:
+        """The number of the kind among *bits* that a finding names, whatever came first in this process."""
+        return min((number for number in range(bits.bit_length()) if bits >> number & 1), key=lambda number: self.all[number].order)
+
+
+_kinds: WeakKeyDictionary[type, dict[bool, _Kinds]] = WeakKeyDictionary()
+
+
+def _kinds_of(miniport: type, many: bool) -> _Kinds:
+    of_class = _kinds.setdefault(miniport, {})
+    kinds = of_class.get(many)
+    if kinds is None:
+        kinds = of_class[many] = _Kinds(many)
+    return kinds
 
 
 class Lockset:
     """The watch over the contexts of one adapter. `enter` tells it which handler runs, `locks_changed` that a lock was taken or
-    let go; the processor port asks `first` about an access of a kind that it did not yet see at that address."""
+    let go. Each kind of access has a bit; the processor port keeps the bits that each field has seen, and calls `race` when
+    rivals meet there."""
 
-    __slots__ = ("_group", "_handler", "_kinds", "_ndis", "_numbers", "_outer", "_seen", "_told", "waking")
+    __slots__ = ("_group", "_handler", "_kinds", "_late", "_lines", "_names", "_ndis", "_number", "_outer", "_plain", "_told", "waking")
 
     def __init__(self, ndis: Ndis) -> None:
         self._ndis = ndis
@@ -86,17 +141,24 @@ class Lockset:
         """Handlers of one group never run beside each other. The function of NdisMSynchronizeWithInterrupt is of its caller's."""
         self._outer = 0
         """How many of the held locks belong to whom the running handler interrupted."""
-        self._numbers: dict[tuple[int, int, frozenset[Any]], int] = {}
-        self._kinds: list[_Kind] = []
-        self._seen: dict[int, list[tuple[_Kind, Where | None]]] = {}
+        self._number = -1
+        """The kind of a load at present; that of a store is the next one. -1: nobody asks."""
+        self._kinds = _kinds_of(type(ndis.miniport), len(ndis.scheduler.processors) > 1)
+        self._plain: dict[int, int] = {}
+        """Numbers of the kinds without a spin lock, by handler and group."""
+        self._names: dict[Any, str] = {}
+        """The name of each lock that was held; two of one name are told apart."""
+        self._late: dict[int, tuple[Block, int, int, _Kind, Where | None, _Kind]] = {}
+        """Races whose line to blame was not noted; the next access from there tells it, else `finish`."""
+        self._lines: dict[tuple[int, int], Where | None] = {}
+        """Where a field was first written without a lock, by address and bit."""
         self._told: set[int] = set()
         self.waking = False
         """True during OID_PNP_SET_POWER to D0: the card is as after power-up, and no other handler runs before it is started."""
 
-    def enter(self, handler: int) -> tuple[int, int, int, int, int]:
+    def enter(self, handler: int) -> tuple[int, int, int, int]:
         """*handler* begins; returns what `leave` takes back."""
-        port = self._ndis.port
-        before = (self._handler, self._group, self._outer, port.read_bit, port.write_bit)
+        before = (self._handler, self._group, self._outer, self._number)
         if handler & _AT_DIRQL:
             self._outer = len(self._ndis.held)
         self._handler = handler
@@ -105,58 +167,103 @@ class Lockset:
         self.locks_changed()
         return before
 
-    def leave(self, before: tuple[int, int, int, int, int]) -> None:
+    def leave(self, before: tuple[int, int, int, int]) -> None:
         """The handler is done; the one that it interrupted goes on."""
-        port = self._ndis.port
-        self._handler, self._group, self._outer, port.read_bit, port.write_bit = before
+        self._handler, self._group, self._outer, self._number = before
+        self._apply()
 
     def locks_changed(self) -> None:
         """Work out which kind the accesses are from here on."""
-        ndis, handler, group = self._ndis, self._handler, self._group
-        port = ndis.port
-        if (handler | group) & _APART or not handler or (self.waking and handler == Handler.SET_INFORMATION):
+        held = self._ndis.held
+        if len(held) == self._outer and not self.waking:
+            plain = self._group << 32 | self._handler
+            number = self._plain.get(plain)
+            if number is None:
+                number = self._kind_of(_NO_LOCKS)
+                if self._handler != Handler.TIMER:  # one may fire before the attributes say that the miniport is serialized
+                    self._plain[plain] = number
+            self._number = number
+        else:
+            self._number = self._kind_of(frozenset([self._names.get(lock) or self._name(lock) for lock in held[self._outer:]]))
+        self._apply()
+
+    def _apply(self) -> None:
+        port, number = self._ndis.port, self._number
+        if number < 0:
             port.read_bit = port.write_bit = 0
-            return
-        locks: frozenset[Any] = frozenset(ndis.held[self._outer:]) if len(ndis.held) > self._outer else _NO_LOCKS
+        else:
+            port.read_bit, port.write_bit = 1 << number, 2 << number
+            kinds = self._kinds
+            port.on_bare_write = None if kinds.all[number].locks else self._note
+            rivals = kinds.rivals
+            port.read_rivals, port.write_rivals = rivals[number], rivals[number + 1]
+
+    def _name(self, lock: Any) -> str:
+        name = str(lock.name)
+        while name in self._names.values():
+            name += "'"
+        self._names[lock] = name
+        return name
+
+    def _kind_of(self, locks: frozenset[str]) -> int:
+        """The number of the kind of a load by the running handler with *locks*, -1 where its accesses do not count."""
+        handler, group = self._handler, self._group
+        if (handler | group) & _APART or not handler or (self.waking and handler == Handler.SET_INFORMATION):
+            return -1
         if handler & (_AT_DIRQL | Handler.SYNCHRONIZE):
             locks |= {INTERRUPT_LOCK}
-        elif ndis.adapter.serialized and handler != Handler.WORK_ITEM:
+        elif self._ndis.adapter.serialized and handler != Handler.WORK_ITEM:
             locks |= {NDIS_LOCK}
-        number = self._numbers.get((handler, group, locks))
-        if number is None:
-            number = self._numbers[handler, group, locks] = len(self._kinds)
-            for writes in (False, True):
-                self._kinds.append(_Kind(handler, group, writes, locks))
-        port.read_bit, port.write_bit = 1 << number, 2 << number
+        return self._kinds.number_of(handler, group, locks)
 
-    def first(self, block: Block, offset: int, size: int, bit: int) -> None:
-        """The first access of the kind with *bit* to the field at *offset* of *block*: does it race with one seen before?"""
-        ndis = self._ndis
+    def _note(self, at: int, bit: int) -> None:
+        self._lines[at, bit] = self._ndis.where.capture()
+
+    def race(self, block: Block, offset: int, size: int, bit: int, rivals: int) -> None:
+        """The first access of the kind with *bit* to the field at *offset* of *block*, which *rivals* have accessed."""
         at = block.virtual + offset
-        kind = self._kinds[bit.bit_length() - 1]
-        where = ndis.where.capture()
-        seen = self._seen.setdefault(at, [])
-        if at not in self._told:
-            processors = len(ndis.scheduler.processors)
-            for other, line in [*seen, (kind, where)]:
-                if kind.races(other, processors):
-                    self._told.add(at)
-                    self._report(block, offset, size, kind, other, where, line)
-                    break
-        seen.append((kind, where))
+        kind, where = self._kinds.all[bit.bit_length() - 1], self._ndis.where.capture()
+        late = self._late.pop(at, None)
+        if late is not None and late[5] is kind:
+            self._report(block, offset, size, kind, where, late[3], late[4])
+        elif late is not None:
+            self._late[at] = late
+        elif at not in self._told:
+            self._told.add(at)
+            number = self._kinds.first_of(rivals)
+            other = self._kinds.all[number]
+            if other is not kind and len(other.locks) < len(kind.locks):
+                line = self._lines.get((at, 1 << number))
+                if line is not None:
+                    self._report(block, offset, size, other, line, kind, where)
+                    return
+                # The other access is to blame, and nobody noted its line: it comes by again, or the world ends.
+                self._late[at] = block, offset, size, kind, where, other
+                self._ndis.port.touched[at] &= ~(1 << number)
+            else:
+                self._report(block, offset, size, kind, where, other, None)
 
-    def _report(self, block: Block, offset: int, size: int, kind: _Kind, other: _Kind, where: Where | None, line: Where | None) -> None:
+    def finish(self) -> None:
+        """The world is over: what no later access told is told now, at the handler that is to blame."""
+        for block, offset, size, kind, where, other in self._late.values():
+            self._report(block, offset, size, other, self._line_of(other), kind, where)
+        self._late.clear()
+
+    def _line_of(self, kind: _Kind) -> Where | None:
+        return where_of_function(getattr(self._ndis.miniport, METHODS[kind.handler], None))
+
+    def _report(self, block: Block, offset: int, size: int, kind: _Kind, where: Where | None, other: _Kind, line: Where | None) -> None:
+        """A finding at *where*, an access of *kind*; *line* is that of *other*, None for the whole handler."""
         field = self._field(block, offset)
         if field is None or isinstance(field, Array):
             return
         if other is kind:
             story, related = f"{kind.text}, and runs on several processors at once", []
         else:
-            if len(other.locks) < len(kind.locks):
-                kind, where, other, line = other, line, kind, where
-            story, related = f"{kind.text}, {other.text}", [(f"{METHODS[other.handler]} {'writes' if other.writes else 'reads'} it", line)]
+            story = f"{kind.text}, {other.text}"
+            related = [(f"{METHODS[other.handler]} {'writes' if other.writes else 'reads'} it", line or self._line_of(other))]
         also: tuple[str, ...] = ("int-sync-only-way",)
-        if Handler.ISR in (kind.group, other.group) and any(not isinstance(lock, str) for lock in kind.locks | other.locks):
+        if Handler.ISR in (kind.group, other.group) and (kind.locks | other.locks) - {INTERRUPT_LOCK, NDIS_LOCK}:
             also += ("lock-not-for-isr",)
         self._ndis.findings.report(
             LOCKSET, f"{field.name} is shared and no lock is common: {story}", where=where, space="virtual",
@@ -172,4 +279,4 @@ class Lockset:
         return None
 
 
-_NO_LOCKS: frozenset[Any] = frozenset()
+_NO_LOCKS: frozenset[str] = frozenset()

@@ -12,7 +12,7 @@ from hw.clock import NEVER, SECOND
 from hw.nic.base import Nic
 from hw.processor import irql_name
 from hw.processor_port import ProcessorPort
-from miniport import rules
+from miniport import nulls, rules
 from miniport.descriptors import Descriptors
 from miniport.effects import act, effect_of
 from miniport.handlers import METHODS, Handler
@@ -75,6 +75,7 @@ class Ndis:
         "miniport",
         "ndis_version",
         "nic",
+        "nulls",
         "port",
         "protocol",
         "ram",
@@ -118,13 +119,15 @@ class Ndis:
         self.error_log: list[str] = []
         self.failed_routines: list[str] = []
         """Routines that failed in this world, by a fault or because they could not do it."""
+        self.nulls: list[nulls.Null] = []
+        """Those of them whose failure shows only as NULL."""
         self.up = False
         """True from a successful initialize to the beginning of halt."""
         self.held: list[Any] = []
         """Spin locks that are held, in the order of acquisition."""
         self.lockset = Lockset(self)
         self.lock_order = LockOrder(self)
-        self.port.on_first_touch = self.lockset.first
+        self.port.on_race = self.lockset.race
 
     # Entering the miniport
 
@@ -213,7 +216,8 @@ class Ndis:
             if is_miniport(entry.tb_frame.f_code):
                 where = (entry.tb_frame.f_code, entry.tb_lasti)
         rule, story = self._why(handler, text)
-        self.findings.report(rule, f"{METHODS[handler]} raised {text}{story}", where=where, subject=(handler,))
+        also = rule.also if rule is not rules.WITHOUT_RESOURCES else (*rule.also, *nulls.untested_in_initialize(self))
+        self.findings.report(rule, f"{METHODS[handler]} raised {text}{story}", where=where, subject=(handler,), also=also)
 
     def _why(self, handler: int, text: str) -> tuple[Rule, str]:
         """The rule that a handler broke when it raised *text*, and what led to it."""
@@ -221,6 +225,9 @@ class Ndis:
             return rules.MINIPORT_EXCEPTION, ""
         if handler == Handler.ISR and not self.up and not self.adapter.gone and self.calls.get(METHODS[Handler.HALT]) is None:
             return rules.INT_READY, "; the ISR may run from NdisMRegisterInterrupt on"
+        null = nulls.used(self, handler)
+        if null is not None:
+            return null.rule, f"; {null.routine} had given no memory"
         failed = self.adapter.failed_in_initialize
         if failed:
             return rules.WITHOUT_RESOURCES, f"; {', '.join(failed)} failed in initialize, which succeeded all the same"
@@ -234,15 +241,17 @@ class Ndis:
             result = act(self, row, effect, arguments[0], arguments[1:])
         else:
             result = failure_of(row, effect, *arguments[1:])
-            self.failed_routines.append(row.name)
+            size = arguments[1] if len(arguments) > 1 else 0
+            self.refused(row.name, size if isinstance(size, int) else 0)
         self.record((self.clock.now, _ROUTINE, self.scheduler.current.number, row.name, result))
         if self.scheduler.attention:
             self.scheduler.point()
         return result
 
-    def refused(self, row_name: str) -> None:
-        """A routine failed by itself: no memory, no resource."""
+    def refused(self, row_name: str, size: int = 0) -> None:
+        """A routine failed: no memory, no resource. *size* bytes were asked for."""
         self.failed_routines.append(row_name)
+        nulls.note(self, row_name, size)
 
     def wrong_irql(self, row: Routine, irql: int, low: int, high: int) -> None:
         """*row* was called at an IRQL at which this version of Windows forbids it."""

@@ -55,6 +55,8 @@ class HangWatch:
         self.resetting = False
         """True from the call of reset until it is complete: nothing goes down meanwhile."""
         self.resets = 0
+        self.asked = False
+        """True once a protocol has asked for a reset: it may lose frames, and the protocol knows."""
         self.given_up = False
         """True if the last reset failed: the miniport has said that its card is broken."""
 
@@ -74,6 +76,7 @@ class HangWatch:
         """A protocol asks for a reset (NdisReset). False, and nothing happens, where the miniport has no reset handler or the card was
         reset too often."""
         if self._resettable:
+            self.asked = True
             self._ndis.scheduler.queue_dpc(self._asked)
             return True
         return False
@@ -143,7 +146,8 @@ class HangWatch:
                 if masked:
                     self._tell_masked()
                 self._reset()
-        if not self._since and not hung and not ndis.protocol.accepted and not ndis.clock.awaited and not ndis.scheduler.timers:
+        settled = not (self._since or hung or ndis.protocol.accepted or ndis.clock.awaited or ndis.scheduler.timers)
+        if self._tick > 1 and settled:
             ndis.scheduler.quiet = QUIET_PERIODS  # this check found nothing to wait for, and so will the next ones
         if self._entry is None and (self._checked or (self._resettable and self._since)):
             self._arm()

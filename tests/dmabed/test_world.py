@@ -161,9 +161,11 @@ def test_frames_that_are_kept_in_the_card_are_told() -> None:
         registers = adapter.context.registers
         adapter.write_register_ulong(registers, hw.CAUSE, adapter.read_register_ulong(registers, hw.CAUSE))
 
-    world = run(altered(handle_interrupt=handle))
+    world = run(altered(handle_interrupt=handle, check_for_hang=lambda self, adapter: False))
     assert "lost-cause" in [f.rule.id for first in world.machine.findings.errors for f in (first, *first.consequences)]
     assert world.lost == 8 and world.outcome == "ran"
+    reset = run(altered(handle_interrupt=handle))
+    assert broken(reset) == ["frame-lost-without-fault"] and reset.lost == 8 and reset.ndis.protocol.hang.resets
 
 
 @pytest.mark.breaks("int-isr-quiet")
