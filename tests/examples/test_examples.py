@@ -42,6 +42,7 @@ EXPECTED = {
     "boundary_no_power_of_two": "contig-boundary-pow2",
     "buffers_of_the_driver": "dma-stray",
     "cached_flag_flipped": "shared-free-exact",
+    "cached_not_flushed": "shared-cached-ndis5",
     "cause_read_twice": "lost-cause",
     "completed_twice": "send-complete-once",
     "completed_under_lock": "lock-not-across-upcall",
@@ -57,7 +58,7 @@ EXPECTED = {
     "freed_with_ndisfreememory": "shared-no-ndisfreememory",
     "half_freed": "shared-free-no-subrange",
     "halt_without_stop": "shared-free-nic-stopped",
-    "high_part_ignored": "dma-stray",
+    "high_part_ignored": "contig-phys-64bit",
     "highest_page_too_high": "dma-width",
     "initialize_keeps_old_resources": "resources-current",
     "interior_pointer_freed": "contig-free-exact-base",
@@ -75,7 +76,7 @@ EXPECTED = {
     "map_registers_first": "shared-free-before-mapregs",
     "mapping_completed_early": "mapreg-valid-window",
     "no_lock_in_send": "lockset",
-    "null_not_tested": "dma-width",
+    "null_not_tested": "shared-alloc-null-both",
     "not_restored_after_suspend": "power-restored",
     "one_descriptor_too_many": "shared-bounds",
     "own_bit_first": "desc-own-last",
@@ -91,7 +92,7 @@ EXPECTED = {
     "serialized": "send-status",
     "shutdown_masks_only": "shutdown-quiesce",
     "slave_crosses_64k": "dma-boundary",
-    "slave_shared_memory": "miniport-exception",
+    "slave_shared_memory": "shared-alloc-check-required",
     "slave_word_unshifted": "dma-stray",
     "stale_last_byte": "wire-bytes-of-this-frame",
     "stale_padding": "wire-bytes-of-this-frame",
@@ -164,7 +165,8 @@ def found(world: World) -> list[tuple[str, str | None]]:
 
 
 @pytest.mark.breaks(
-    "contig-boundary-pow2", "contig-free-exact-base", "desc-before-doorbell", "desc-own-last", "desc-owner", "dma-alignment",
+    "contig-boundary-pow2", "contig-free-exact-base", "contig-phys-64bit", "shared-alloc-null-both", "shared-alloc-check-required",
+    "desc-before-doorbell", "desc-own-last", "desc-owner", "dma-alignment",
     "dma-boundary", "dma-stray", "dma-width", "halt-undo-all", "init-fail-release-all", "init-ready-before-interrupt",
     "init-success-without-resources", "int-deregister-disable-first", "int-isr-any-irql-only", "int-isr-false-if-not-ours",
     "int-isr-quiet", "lock-balanced", "lock-not-across-upcall", "lockset", "lost-cause", "mapreg-direction",
@@ -260,7 +262,8 @@ def worlds(name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.keeps(
-    "contig-boundary-pow2", "contig-free-exact-base", "desc-before-doorbell", "desc-own-last", "desc-owner", "dma-alignment",
+    "contig-boundary-pow2", "contig-free-exact-base", "contig-phys-64bit", "shared-alloc-null-both", "shared-alloc-check-required",
+    "desc-before-doorbell", "desc-own-last", "desc-owner", "dma-alignment",
     "dma-boundary", "dma-stray", "dma-width", "halt-undo-all", "init-fail-release-all", "init-ready-before-interrupt",
     "init-success-without-resources", "int-deregister-disable-first", "int-isr-any-irql-only", "int-isr-false-if-not-ours",
     "int-isr-quiet", "lock-balanced", "lock-not-across-upcall", "lockset", "lost-cause", "mapreg-direction",
