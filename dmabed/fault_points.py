@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from hw.inject import FAIL, KINDS, Effect, Fault
 from hw.nic import MODELS, Nic
-from miniport import adapter  # noqa: F401 - fills the table of routines
+from miniport import library
 from miniport.effects import EFFECTS
 from miniport.routine import TABLE, Routine
 from verifier.errors import UsageError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from dmabed.spec import WorldSpec
 
 __all__ = ["COMMON", "KINDS", "Effect", "checked_fault", "effects_of", "register_effects", "routine_effects"]
+
+assert library.__all__, "importing the library fills the table of routines"
 
 _VALUE = re.compile(r"0x[0-9a-fA-F]{1,8}")
 
@@ -59,6 +61,7 @@ COMMON: dict[str, tuple[Effect, ...]] = {
         Effect("hold", "upper-edge", False, "the protocol keeps the packet until nothing moves any more"),
         Effect("late", "upper-edge", False, "the protocol returns the packet 1 ms later"),
         Effect("out-of-order", "upper-edge", False, "the protocol returns the packet behind the next one"),
+        Effect("through-halt", "upper-edge", False, "the protocol keeps the packet until 1 ms after halt began (NDIS 5.1 miniports)"),
     ),
     "send": (
         Effect("burst", "upper-edge", False, "40 copies of the frame follow at once, however many packets are out"),

@@ -170,9 +170,11 @@ def _arrived(on_wire: list[bytes], indicated: list[bytes]) -> int:
 
 
 def receives_back(seat: Seat) -> None:
-    """Before halt the protocols give back what they were lent."""
+    """Before halt the protocols give back what they were lent, but what a fault keeps until halt waits for it."""
+    receiving = seat.ndis.protocol.receiving
     for packet in list(seat.ndis.adapter.outstanding_receives.values()):
-        seat.ndis.protocol.receiving.give_back(packet)
+        if packet not in receiving.through_halt:
+            receiving.give_back(packet)
 
 
 def halted(seat: Seat) -> None:
@@ -189,6 +191,12 @@ def halted(seat: Seat) -> None:
         ndis.findings.report(
             rules.TRANSFER_ONCE, f"halt returned while the transfer into {packet!r} pends", where=where, subject=(packet,))
         break
+    lent = list(ndis.adapter.outstanding_receives.values())
+    if lent:
+        ndis.findings.report(
+            rules.HALT_RECEIVES, f"halt returned while {len(lent)} packet(s) that were indicated are with a protocol, the first being "
+            f"{lent[0]!r}", where=where, subject=(lent[0],))
+    ndis.protocol.receiving.through_halt.clear()
     request = ndis.protocol.requests.current
     if request is not None:
         ndis.findings.report(

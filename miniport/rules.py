@@ -45,6 +45,8 @@ INIT_RELEASE = rule("init-fail-release-all", "release what was claimed, in rever
 HALT_UNDO = rule("halt-undo-all", "release in halt all that initialize claimed",
                  also=("shared-free-all-at-halt", "mapreg-free-required", "contig-free-before-unload", "config-open-close",
                        "pool-leak-unload"))
+HALT_RECEIVES = rule(
+    "halt-wait-receives", "wait in halt, with NdisMSleep, until MiniportReturnPacket has brought every indicated packet back")
 INIT_FAILED = rule(
     "initialize-failed-without-fault", "initialize has to succeed where no routine failed and the limits can be met", symptom=True)
 INIT_STATUS = rule("init-status-set", "return SUCCESS or a failure that the documents name, never PENDING")
@@ -63,6 +65,8 @@ SHARED_FREE_FOREIGN = rule("shared-free-foreign", "free only what NdisMAllocateS
 SHARED_FREE_IRQL = rule(
     "shared-free-irql-xp", "free at DISPATCH_LEVEL, and in halt or a failing initialize at PASSIVE_LEVEL")
 SHARED_FREE_IRQL_OTHER = rule("shared-free-irql-w2k", "free at DISPATCH_LEVEL or below")
+SHARED_FREE_LENT = rule(
+    "shared-free-receive-returned", "free the memory of receive buffers when return_packet has brought every packet back")
 SHARED_FREE_SHUTDOWN = rule("shared-free-not-in-shutdown", "only stop the NIC in shutdown: free nothing")
 SHARED_FREE_MAPREGS = rule(
     "shared-free-before-mapregs", "free all shared memory first, then the map registers", also=("mapreg-free-after-shared",))
@@ -74,21 +78,41 @@ POOL_FREE_IRQL = rule("mem-ndisfreememory-irql", "free pool memory at DISPATCH_L
 
 MAPREG_WHERE = rule("mapreg-alloc-init-only", "allocate map registers in the initialize handler",
                     also=("mapreg-alloc-passive",))
-MAPREG_BUSMASTER = rule("mapreg-alloc-busmaster", "set NDIS_ATTRIBUTE_BUS_MASTER before map registers are asked for")
+MAPREG_BUSMASTER = rule(
+    "mapreg-alloc-busmaster", "set NDIS_ATTRIBUTE_BUS_MASTER before map registers are asked for; a NIC that is no bus master needs none",
+    also=("mapreg-pio-none",))
 MAPREG_WIDTH = rule("mapreg-width-enum", "pass NDIS_DMA_24BITS, NDIS_DMA_32BITS or NDIS_DMA_64BITS")
 MAPREG_CHANNEL = rule("mapreg-dmachannel-zero", "pass DmaChannel 0 unless the NIC is an ISA bus master")
 MAPREG_FREE_CONTEXT = rule("mapreg-free-context", "free map registers in halt or a failing initialize")
 MAPREG_FREE_SUCCESS = rule("mapreg-free-after-success", "free map registers once, after they were allocated")
-MAPREG_FREE_OPEN = rule("mapreg-free-no-mapping", "complete every mapping before the map registers are freed")
+MAPREG_FREE_OPEN = rule(
+    "mapreg-free-no-mapping", "complete every mapping before the map registers are freed", also=("mapreg-complete-once",))
 MAPREG_INDEX = rule("mapreg-index-range", "number map registers from 0 to the count that was allocated, minus one")
 MAPREG_BUSY = rule("mapreg-reuse-after-complete", "complete a map register before it is used again")
-MAPREG_START = rule("mapreg-start-after-alloc", "map only between NdisMAllocateMapRegisters and NdisMFreeMapRegisters")
+MAPREG_START = rule(
+    "mapreg-start-after-alloc", "map only between NdisMAllocateMapRegisters and NdisMFreeMapRegisters",
+    also=("mapreg-unusable-after-free",))
 MAPREG_MATCH = rule("mapreg-complete-match", "complete with the buffer and the index of the start")
 MAPREG_MAX = rule("mapreg-max-buffer", "map no buffer longer than MaximumBufferSize")
-MAPREG_OR_SG = rule("mapreg-or-sg", "use either map registers or scatter/gather DMA")
+MAPREG_ONCE = rule("mapreg-complete-once", "complete a mapping once", also=("mapreg-complete-match",))
+MAPREG_NOT_24 = rule(
+    "mapreg-pci-not-24", "declare NDIS_DMA_32BITS for a PCI NIC that reaches 32 bits: memory below 16 MB is scarce",
+    severity=Severity.WARNING)
+MAPREG_QUERY_BEFORE = rule(
+    "mapreg-query-before", "ask NdisQueryMapRegisterCount in initialize, before map registers are allocated")
+MAPREG_QUERY_OBSOLETE = rule(
+    "mapreg-query-obsolete", "ask NdisMAllocateMapRegisters for as many as are wanted, and for fewer while it refuses",
+    severity=Severity.WARNING)
+MAPREG_OR_SG = rule("mapreg-or-sg", "use either map registers or scatter/gather DMA", also=("sg5-no-mapregs",))
 MAPREG_START_IRQL = rule("mapreg-start-irql", "start and complete a mapping at DISPATCH_LEVEL or below")
 SG_INIT_ONLY = rule("sg5-init-only", "set scatter/gather DMA up in the initialize handler, at PASSIVE_LEVEL")
 SG_NOT_24 = rule("sg5-not-24bit", "use map registers for a NIC below 32 address bits")
+SG_AFTER_ATTRIBUTES = rule(
+    "sg5-after-attributes", "set the attributes, NDIS_ATTRIBUTE_BUS_MASTER among them, before scatter/gather DMA is set up")
+SG_VERSION = rule(
+    "sg5-version", "use map registers where the miniport is registered as NDIS 4.0", severity=Severity.WARNING)
+SG_MAX_MAPPING = rule(
+    "sg5-max-mapping", "pass the length of the longest packet as MaximumPhysicalMapping: 1514 bytes with the header")
 
 INT_REGISTER = rule("int-register-init", "register the interrupt in initialize, after the attributes")
 INT_READY = rule(

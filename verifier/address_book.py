@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from verifier.address import Span, hex_address
@@ -21,6 +22,36 @@ class BlockKind(StrEnum):
     OTHER = "other"
 
 
+@dataclass(slots=True, eq=False)
+class Incoming:
+    """A piece of memory that is mapped for a device to write: *size* bytes at *offset* of *block*, which the device meets at
+    *physical*, there or in a bounce page."""
+
+    block: Block
+    offset: int
+    size: int
+    physical: int
+    written: list[Span] = field(default_factory=list)
+    """What the device has written through the mapping, as offsets in *block*."""
+
+    def note(self, physical: int, length: int) -> None:
+        """The device wrote *length* bytes at *physical*."""
+        first, end = max(physical, self.physical), min(physical + length, self.physical + self.size)
+        if first < end:
+            self.written.append(Span(first - self.physical + self.offset, end - first))
+
+
+@dataclass(frozen=True, slots=True)
+class Undefined:
+    """The device address that an allocation of *size* bytes left in its out parameter when it gave no memory."""
+
+    routine: str
+    adapter: int
+    address: int
+    size: int
+    where: Where | None
+
+
 class Block:
     """One allocation: its bytes in physical memory, its addresses, who made it and who freed it.
 
@@ -31,12 +62,14 @@ class Block:
 
     __slots__ = (
         "adapter",
+        "apart",
         "cache_type",
         "cached",
         "device_reads",
         "device_writes",
         "freed_in",
         "freed_where",
+        "incoming",
         "kind",
         "live",
         "logical",
@@ -82,6 +115,10 @@ class Block:
         self.freed_where: Where | None = None
         self.freed_in: str | None = None
         self.number = 0
+        self.incoming: list[Incoming] = []
+        """Open mappings through which a device writes into the block."""
+        self.apart = bool(runs)
+        """True if a load has to look closer: the block is scattered, or `incoming` is not empty."""
         self.watchers: list[Callable[[int, int], None]] | None = None
         """Called with (physical address, size) after each store of a processor: devices that poll memory use it."""
 
@@ -95,6 +132,11 @@ class Block:
         state = "" if self.live else ", freed"
         place = f"in {len(self.runs)} places, the first" if self.runs else ""
         return f"{self.name} (0x{self.size:x} bytes {place}{' ' if place else ''}at {hex_address(self.physical)}{state})"
+
+    def expect(self, pieces: list[Incoming]) -> None:
+        """From now on a device may write into the block through *pieces*, and no others."""
+        self.incoming = pieces
+        self.apart = bool(pieces or self.runs)
 
     def pieces(self, offset: int, size: int) -> list[tuple[int, int]]:
         """Where *size* bytes from *offset* on lie: (physical address, bytes) of each piece, in order; none for no bytes."""
@@ -117,13 +159,15 @@ class Block:
 class AddressBook:
     """Blocks by physical address. `find` answers in time that grows with the logarithm of the live blocks."""
 
-    __slots__ = ("_blocks", "_starts", "freed", "made")
+    __slots__ = ("_blocks", "_starts", "freed", "made", "undefined")
 
     def __init__(self) -> None:
         self._starts: list[int] = []
         self._blocks: dict[int, tuple[int, Block]] = {}
         self.made: list[Block] = []
         self.freed: list[Block] = []
+        self.undefined: list[Undefined] = []
+        """What allocations that failed left behind as device addresses."""
 
     def add(self, block: Block) -> None:
         """Enter a live block; its number is its place in the order of allocation, from 1."""
@@ -168,6 +212,26 @@ class AddressBook:
         for block in reversed(self.freed):
             for start, length in self._runs(block):
                 if start < physical + size and physical < start + length:
+                    return block
+        return None
+
+    def undefined_at(self, adapter: int, logical: int) -> Undefined | None:
+        """Whose undefined device address *logical* is, as it stands or cut to the 32 or 24 bits that a register holds."""
+        for entry in self.undefined:
+            if entry.adapter == adapter and any(
+                    0 <= logical - (entry.address & (1 << bits) - 1) < entry.size for bits in (64, 32, 24)):
+                return entry
+        return None
+
+    def cut_to_32_bits(self, adapter: int, logical: int, offset: int) -> Block | None:
+        """The live block of *adapter* above 4 GiB whose device address, without its high part, is at or below *logical* and whose
+        bytes reach beyond it; *offset* is that of the bus."""
+        for block in self.made if logical < 1 << 32 else ():
+            if block.live and block.adapter == adapter and not block.runs and (
+                    block.kind is BlockKind.CONTIGUOUS or block.device_reads or block.device_writes):
+                base = block.physical + offset
+                if base + block.size > 1 << 32 and any(
+                        0 <= (high << 32) + logical - base < block.size for high in range(1, (base + block.size >> 32) + 1)):
                     return block
         return None
 

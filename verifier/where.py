@@ -17,35 +17,36 @@ Where = tuple[CodeType, int]
 _HOUSE = Path(__file__).resolve().parent.parent
 _BED_FOLDERS = tuple(f"{_HOUSE / name}" + ("\\" if "\\" in str(_HOUSE) else "/") for name in
                      ("dmabed", "miniport", "allocator", "hw", "firmware", "verifier"))
-_BELOW_NDIS = tuple(folder for folder in _BED_FOLDERS if folder[:-1].endswith(("allocator", "hw", "firmware", "verifier")))
 _REFERENCE = str(_HOUSE / "miniport" / "reference")
 _FOREIGN = tuple({sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")})
 
-_is_miniport: dict[str, bool] = {}
-"""By file name, not by code object: equal functions of different files are equal as code objects."""
+
+class _Verdicts(dict[str, bool]):
+    """Whether a file belongs to a miniport and not to the bed, the standard library or an installed package, by its name: code
+    objects will not do, as equal functions of different files are equal as code objects."""
+
+    def __missing__(self, name: str) -> bool:
+        if name.startswith("<"):
+            verdict = False
+        elif name.startswith(_REFERENCE):
+            verdict = True
+        else:
+            verdict = not name.startswith(_BED_FOLDERS) and not name.startswith(_FOREIGN)
+        self[name] = verdict
+        return verdict
 
 
-def _judge(name: str) -> bool:
-    """True if the file *name* belongs to a miniport and not to the bed, the standard library or an installed package."""
-    if name.startswith("<"):
-        verdict = False
-    elif name.startswith(_REFERENCE):
-        verdict = True
-    else:
-        verdict = not name.startswith(_BED_FOLDERS) and not name.startswith(_FOREIGN)
-    _is_miniport[name] = verdict
-    return verdict
+_is_miniport = _Verdicts()
 
 
 def is_miniport(code: CodeType) -> bool:
     """True if *code* is the miniport's own."""
-    verdict = _is_miniport.get(code.co_filename)
-    return _judge(code.co_filename) if verdict is None else verdict
+    return _is_miniport[code.co_filename]
 
 
-def below_ndis(code: CodeType) -> bool:
-    """True if *code* belongs to the machine, the allocator or the verifier."""
-    return code.co_filename.startswith(_BELOW_NDIS)
+def of_the_bed(code: CodeType) -> bool:
+    """True if *code* belongs to the bed, and not to a miniport, the standard library or an installed package."""
+    return code.co_filename.startswith(_BED_FOLDERS) and not is_miniport(code)
 
 
 class WhereCell:
@@ -57,16 +58,16 @@ class WhereCell:
         self.depth = 0
         """How many handlers of the miniport are running, nested by interrupts; 0 while the system or the NIC runs."""
 
-    def capture(self) -> Where | None:
-        """The innermost line of the miniport that is running now, or None while none of its handlers runs."""
+    def capture(self, callers: int = 1) -> Where | None:
+        """The innermost line of the miniport that is running now, or None while none of its handlers runs. The look begins
+        *callers* calls up: what lies nearer is known to be the bed's."""
         if not self.depth:
             return None
-        known = _is_miniport
-        frame: FrameType | None = sys._getframe(1)
+        verdicts = _is_miniport
+        frame: FrameType | None = sys._getframe(callers)
         while frame is not None:
             code = frame.f_code
-            verdict = known.get(code.co_filename)
-            if verdict or (verdict is None and _judge(code.co_filename)):
+            if verdicts[code.co_filename]:
                 return code, frame.f_lasti
             frame = frame.f_back
         return None

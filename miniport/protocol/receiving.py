@@ -21,6 +21,7 @@ from miniport.status import (
     status_name,
 )
 from miniport.view import View
+from verifier.address_book import Block
 from verifier.rule import Severity, rule
 from verifier.where import where_of_function
 
@@ -62,10 +63,14 @@ class Receiving:
         """Packets that a fault keeps back."""
         self._behind: list[Packet] = []
         """Those of them that go back behind the next one."""
+        self.through_halt: list[Packet] = []
+        """Packets that a fault keeps until halt waits for them."""
         self.frames: list[bytes] = []
         """What was indicated, in order."""
         self._lent: dict[int, list[NdisBuffer]] = {}
         """Buffers of packets that the miniport lent, by the number of the packet."""
+        self._memory: dict[int, list[Block]] = {}
+        """Blocks in which those buffers lie."""
         self.returned = 0
         self.transfers: dict[int, tuple[Packet, Transfer]] = {}
         """Packets whose `transfer_data` is pending, by number."""
@@ -78,7 +83,8 @@ class Receiving:
         """A packet was indicated: check whose bytes they are, copy, and give it back, at once or later."""
         ndis = self._ndis
         buffers = packet.buffers()
-        frame = self._read([buffer.span() for buffer in buffers], f"{packet!r}", packet)
+        spans = [buffer.span() for buffer in buffers]
+        frame = self._read(spans, f"{packet!r}", packet)
         if len(frame) < HEADER_BYTES:
             ndis.findings.report(RECEIVE_LENGTH, f"{packet!r} is indicated with {len(frame)} bytes", subject=(packet,))
         self.frames.append(frame)
@@ -89,6 +95,7 @@ class Receiving:
         for buffer in buffers:
             buffer.holder = packet
         self._lent[packet.number] = buffers
+        self._memory[packet.number] = [view.block for view, _ in spans]
         adapter = ndis.adapter
         adapter.outstanding_receives[packet.number] = packet
         held, rng = self._held, self._rng
@@ -104,9 +111,14 @@ class Receiving:
             if count - held[oldest] >= HELD_FOR:
                 self.give_back(oldest)
 
+    def lies_in(self, packet: Packet, block: Block) -> bool:
+        """True if a packet that the protocol holds has bytes in *block*."""
+        return block in self._memory.get(packet.number, ())
+
     def _as_asked(self, packet: Packet, effect: str | None) -> bool:
         """A fault says what becomes of the packet; False if there is none."""
-        if effect is None:
+        ndis = self._ndis
+        if effect is None or ndis.injector is None:
             return False
         if effect == "late":
             self._kept.append(packet)
@@ -114,9 +126,23 @@ class Receiving:
         elif effect == "out-of-order":
             self._behind.append(packet)
             self._kept.append(packet)
+        elif effect == "through-halt":
+            if ndis.ndis_version < (5, 1):
+                ndis.injector.without_effect("indicate", "only an NDIS 5.1 miniport has to wait in halt")
+                return False
+            self.through_halt.append(packet)
+            ndis.protocol.at_halt.append(self._give_back_in_halt)
         else:
             self._kept.append(packet)
         return True
+
+    def _give_back_in_halt(self) -> None:
+        """Halt has begun: what is kept comes back while it waits."""
+        def back() -> None:
+            while self.through_halt:
+                self.give_back(self.through_halt[0])
+        ndis = self._ndis
+        ndis.clock.at(LATE_NS, lambda: ndis.scheduler.queue_dpc(back))
 
     def _give_back_late(self, packet: Packet) -> None:
         if packet in self._kept:
@@ -134,9 +160,12 @@ class Receiving:
             self._kept.remove(packet)
         if packet in self._behind:
             self._behind.remove(packet)
+        if packet in self.through_halt:
+            self.through_halt.remove(packet)
         packet.owner = Owner.MINIPORT
         del ndis.adapter.outstanding_receives[packet.number]
         self._held.pop(packet, None)
+        del self._memory[packet.number]
         for buffer in self._lent.pop(packet.number):
             buffer.holder = buffer
         self.returned += 1

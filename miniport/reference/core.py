@@ -16,7 +16,7 @@ from miniport.miniport import Miniport
 from miniport.packet import Packet
 from miniport.reference import hardware as hw
 from miniport.reference.information import answer, apply
-from miniport.reference.memory import contiguous, dma_sizes, shared
+from miniport.reference.memory import dma_sizes, shared
 from miniport.status import (
     NDIS_ATTRIBUTE_BUS_MASTER,
     NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK,
@@ -36,6 +36,8 @@ RX_SLOTS = 8
 BUFFER_BYTES = 2048
 SMALLEST_FRAME = 14
 LARGEST_FRAME = 1514
+HALT_WAIT_US, HALT_WAITS = 1_000, 10_000
+"""How long halt sleeps at a time, and how often at most, while protocols hold packets."""
 NDIS_ERROR_CODE_OUT_OF_RESOURCES = 0xC0001389
 
 
@@ -120,7 +122,16 @@ class ReferenceCore(Miniport):
         context = adapter.context
         self._quiet(adapter, context)
         self._fail_all_sends(adapter, context)
+        self._await_receives(adapter, context)
         context.undo.close()
+
+    def _await_receives(self, adapter: Adapter, context: Context) -> None:
+        """Protocols may still hold packets; what comes back from here on does not go to the card again."""
+        context.asleep = 1
+        for _ in range(HALT_WAITS):
+            if not context.rx_lent:
+                return
+            adapter.sleep(HALT_WAIT_US)
 
     def shutdown(self, adapter: Adapter) -> None:
         """The system goes down: stop the card. Nothing is freed here."""
@@ -188,8 +199,6 @@ class ReferenceCore(Miniport):
         for name, size, count in (("tx_ring", TX_SLOTS * hw.DESCRIPTOR_BYTES, 1), ("rx_ring", RX_SLOTS * hw.DESCRIPTOR_BYTES, 1),
                                   ("buffers", BUFFER_BYTES, TX_SLOTS + RX_SLOTS)):
             view, address = shared(adapter, limits, size, count, undo)
-            if view is None:
-                view, address = contiguous(adapter, limits, size, count, undo)
             if view is None:
                 return NDIS_STATUS_RESOURCES
             setattr(context, name, view)
