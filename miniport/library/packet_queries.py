@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 from miniport.packet import NdisBuffer, Packet
 from miniport.routine import UP_TO_DISPATCH, routine
+from miniport.status import NDIS_ATTRIBUTE_USES_SAFE_BUFFER_APIS
 from miniport.view import View
+from verifier.rule import rule
 
 if TYPE_CHECKING:
     from miniport.adapter import Adapter
     from miniport.ndis import Ndis
 
+SAFE_ONLY = rule(
+    "attr5-other-flags", "call the Safe form, which gives NULL where memory is short, or leave the flag out")
 LOW_PAGE_PRIORITY, NORMAL_PAGE_PRIORITY, HIGH_PAGE_PRIORITY = 0, 16, 32
 """MM_PAGE_PRIORITY (wdm.h)."""
 
@@ -44,6 +48,8 @@ def query_packet_length(ndis: Ndis, adapter: Adapter, packet: Packet) -> int:
          source="ddi:ndis/nf-ndis-ndisquerybuffer")
 def query_buffer(ndis: Ndis, adapter: Adapter, buffer: NdisBuffer) -> tuple[View, int]:
     """Returns (virtual address, length)."""
+    if adapter.attributes & NDIS_ATTRIBUTE_USES_SAFE_BUFFER_APIS:
+        _promised(ndis, "NdisQueryBuffer")
     return buffer.span()
 
 
@@ -70,6 +76,8 @@ def query_buffer_offset(ndis: Ndis, adapter: Adapter, buffer: NdisBuffer) -> tup
            "OUT PUINT FirstBufferLength, OUT PUINT TotalBufferLength)", source="ddi:ndis/nf-ndis-ndisgetfirstbufferfrompacket")
 def get_first_buffer_from_packet(ndis: Ndis, adapter: Adapter, packet: Packet) -> tuple[NdisBuffer | None, View | None, int, int]:
     """Returns (first buffer, its virtual address, its length, length of all buffers); (None, None, 0, 0) where there is none."""
+    if adapter.attributes & NDIS_ATTRIBUTE_USES_SAFE_BUFFER_APIS:
+        _promised(ndis, "NdisGetFirstBufferFromPacket")
     return _first(packet)
 
 
@@ -96,6 +104,8 @@ def get_next_buffer(ndis: Ndis, adapter: Adapter, buffer: NdisBuffer) -> NdisBuf
 def copy_from_packet_to_packet(ndis: Ndis, adapter: Adapter, destination: Packet, destination_offset: int, bytes_to_copy: int,
                                source: Packet, source_offset: int) -> int:
     """Copy data, without out-of-band data. Returns the bytes copied: fewer where either packet ends."""
+    if adapter.attributes & NDIS_ATTRIBUTE_USES_SAFE_BUFFER_APIS:
+        _promised(ndis, "NdisCopyFromPacketToPacket")
     return _copy(destination, destination_offset, bytes_to_copy, source, source_offset)
 
 
@@ -107,6 +117,11 @@ def copy_from_packet_to_packet_safe(ndis: Ndis, adapter: Adapter, destination: P
                                     source: Packet, source_offset: int, priority: int = NORMAL_PAGE_PRIORITY) -> int:
     """As NdisCopyFromPacketToPacket; 0 where the system cannot map the buffers."""
     return _copy(destination, destination_offset, bytes_to_copy, source, source_offset)
+
+
+def _promised(ndis: Ndis, name: str) -> None:
+    ndis.findings.report(
+        SAFE_ONLY, f"{name} by a miniport that set NDIS_ATTRIBUTE_USES_SAFE_BUFFER_APIS: it promised {name}Safe", subject=(name,))
 
 
 def _first(packet: Packet) -> tuple[NdisBuffer | None, View | None, int, int]:
