@@ -179,8 +179,9 @@ def run(as_json: bool, report: str | None, capture: str | None, trace: str | Non
 
 @main.command(epilog="SIZE: decimal, 0x…, or a number with K, M, G or T (powers of 1024).")
 @click.argument("world", metavar="[MINIPORT|FILE.json]", required=False)
-@_with(*_WORLD, _FAULT, _JSON, _REPORT, _CAPTURE, _TRACE)
-def replay(world: str | None, as_json: bool, report: str | None, capture: str | None, trace: str | None, **given: Any) -> int:
+@_with(*_WORLD, _FAULT, _JSON, _REPORT, _CAPTURE, _TRACE,
+       click.option("--pdb", is_flag=True, help="Open the Python debugger at the miniport's line of the first finding."))
+def replay(world: str | None, as_json: bool, pdb: bool, report: str | None, capture: str | None, trace: str | None, **given: Any) -> int:
     """Run a world again: every finding prints the line to type.
 
     FILE.json is what dmabed run --json printed, or the options of a world as JSON; options on the line win over it.
@@ -193,8 +194,10 @@ def replay(world: str | None, as_json: bool, report: str | None, capture: str | 
         data = world
     elif world is not None:
         line["miniport"] = world
+    if pdb and as_json:
+        raise _LineError("--pdb and --json exclude each other", "give one of the two")
     return _say(commands.run(
-        line, data=data, report=_path(report), capture=_path(capture), trace=_path(trace), **_debug(as_json)), as_json)
+        line, data=data, report=_path(report), capture=_path(capture), trace=_path(trace), pdb=pdb, **_debug(as_json)), as_json)
 
 
 @main.command(epilog="SIZE: decimal, 0x…, or a number with K, M, G or T (powers of 1024). How to read the table: docs/faults.md.")
@@ -215,6 +218,8 @@ def replay(world: str | None, as_json: bool, report: str | None, capture: str | 
                  "as placement,windows=xp."),
     click.option("--pairwise", is_flag=True, help="Again under all conditions together, in few worlds that hold each two of them."),
     click.option("--workers", metavar="N", help="Processes. [as many as it is worth]"),
+    click.option("--dask", metavar="ADDRESS", help="Over the workers of this Dask scheduler, as tcp://127.0.0.1:8786 (extra: dask)."),
+    click.option("--no-coverage", is_flag=True, help="Do not look which statements of the miniport no world ran."),
     click.option("--shard", metavar="I/N", help="Only part I of N; the parts together are the whole."),
     click.option("--max-time", metavar="S", help="Stop after S seconds; the rest is listed as not covered."),
     click.option("--resume", metavar="DIR", help="Keep finished worlds in DIR, and do not live them again."),

@@ -12,6 +12,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+from dmabed.debugger import check_terminal, stop_at_first
 from dmabed.load import find_miniport
 from dmabed.options import checked, defaults_of, exclusive, over, portable, read_data
 from dmabed.output import Printed, check_writable
@@ -52,11 +53,14 @@ class Case:
 
 
 def run(line: Mapping[str, Any], *, data: str | None = None, report: Path | None = None, capture: Path | None = None,
-        trace: Path | None = None, debug: bool = False, seconds: float = SECONDS, give_up: GiveUp | None = None) -> Answer:
+        trace: Path | None = None, debug: bool = False, pdb: bool = False, seconds: float = SECONDS,
+        give_up: GiveUp | None = None) -> Answer:
     """Live one world. *line* holds the options on the line by the name of their `WorldSpec` field; *data* is the JSON, or the
     file of it, that is replayed. *report* is a folder, *capture* and *trace* are files. *debug*: the miniport keeps stdout, and
-    nothing ends its endless loops. A handler may take *seconds* on the host; *give_up* ends the program for one that cannot be
-    ended (`Watchdog`)."""
+    nothing ends its endless loops. *pdb*: the first finding opens a debugger, on a terminal. A handler may take *seconds* on the
+    host; *give_up* ends the program for one that cannot be ended (`Watchdog`)."""
+    if pdb:
+        check_terminal()
     case = case_of(line, data)
     if report is not None:
         check_writable(report, "--report", directory=True)
@@ -65,7 +69,8 @@ def run(line: Mapping[str, Any], *, data: str | None = None, report: Path | None
     if trace is not None:
         check_writable(trace, "--trace", directory=False)
     count = case.spec.frames if case.frames is None else len(case.frames)
-    world = live_case(case, debug, Watchdog(seconds, give_up), capture=capture is not None, trace_lines=count <= LINES_UP_TO)
+    world = live_case(case, debug or pdb, Watchdog(seconds, give_up), capture=capture is not None,
+                      trace_lines=count <= LINES_UP_TO and not pdb, watch=stop_at_first if pdb else None)
     result = as_json(world, with_timeline=report is not None)
     found = sources(world)
     written = ""
@@ -149,10 +154,12 @@ def case_of(line: Mapping[str, Any], data: str | None) -> Case:
     return Case(spec, miniport, folder, read_frames(Path(spec.pcap)) if spec.pcap is not None else None)
 
 
-def live_case(case: Case, debug: bool, dog: Watchdog, *, capture: bool = False, trace_lines: bool = False) -> World:
+def live_case(case: Case, debug: bool, dog: Watchdog, *, capture: bool = False, trace_lines: bool = False,
+              watch: Callable[[World], object] | None = None) -> World:
     """Live the world of *case*; what its miniport prints goes into the log."""
     def live() -> World:
-        return run_world(case.spec, case.miniport, case.folder, capture=capture, trace_lines=trace_lines, frames=case.frames)
+        return run_world(case.spec, case.miniport, case.folder, capture=capture, trace_lines=trace_lines, frames=case.frames,
+                         watch=watch)
 
     printed = Printed()
     try:

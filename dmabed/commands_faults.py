@@ -15,7 +15,7 @@ from typing import Any
 
 from dmabed import campaign
 from dmabed.campaign.baseline import apply_baseline, baseline_text, read_baseline
-from dmabed.campaign.conditions import pairwise_conditions, single_conditions
+from dmabed.campaign.conditions import pairwise_conditions, possible_for, single_conditions
 from dmabed.campaign.engine import Campaign, Progress
 from dmabed.campaign.model import Case, Record
 from dmabed.campaign.plan import SERIES
@@ -28,9 +28,7 @@ from dmabed.fault_points import KINDS, effects_of
 from dmabed.output import check_writable
 from dmabed.report import facts
 from dmabed.result import SCHEMA_VERSION
-from dmabed.spec import WorldSpec
 from dmabed.watchdog import SECONDS, GiveUp, Watchdog
-from dmabed.world import registered_version
 from verifier.errors import UsageError
 
 WORTH_A_PROCESS = 2.0
@@ -54,6 +52,8 @@ class Asked:
     pairwise: bool = False
     all_uses: bool = False
     workers: str | None = None
+    dask: str | None = None
+    no_coverage: bool = False
     shard: str | None = None
     max_time: str | None = None
     resume: Path | None = None
@@ -76,14 +76,16 @@ def faults(line: Mapping[str, Any], asked: Asked, *, give_up: GiveUp | None = No
             check_writable(path, name, directory=False)
     if asked.report is not None:
         check_writable(asked.report, "--report", directory=True)
+    if asked.dask is not None and asked.workers is not None:
+        raise UsageError("--dask and --workers exclude each other", "give one of the two")
     plan, today = _plan(world, asked), _day(asked.today)
     entries = read_baseline(asked.baseline) if asked.baseline is not None else []
     if asked.list_only:
         return _list(plan, world, asked, give_up)
     max_time = None if asked.max_time is None else _number(asked.max_time, "--max-time", 0, 10**9)
     with _progress() as progress:
-        done = campaign.run(plan, world.miniport, workers=_workers(plan, world, asked, give_up), resume=asked.resume,
-                            max_time=max_time, progress=progress, give_up=give_up)
+        done = campaign.run(plan, world.miniport, workers=_workers(plan, world, asked, give_up), dask=asked.dask, resume=asked.resume,
+                            max_time=max_time, progress=progress, give_up=give_up, coverage=not asked.no_coverage)
     complaints = apply_baseline(done, entries, today)
     bare = live_case(world, False, Watchdog(SECONDS, give_up))
     result = campaign_json(done, bare, complaints)
@@ -128,14 +130,7 @@ def _plan(world: World, asked: Asked) -> campaign.Plan:
     kinds = KINDS if asked.kinds is None else tuple(part.strip() for part in asked.kinds.split(",") if part.strip())
     selection = Selection(kinds, asked.only, asked.skip, asked.chaos, asked.persistent)
 
-    def possible(spec: WorldSpec) -> bool:
-        try:
-            spec.check()
-            registered_version(spec, world.miniport)
-        except UsageError:
-            return False
-        return True
-
+    possible = possible_for(world.miniport)
     conditions: list[str] = []
     if asked.conditions is not None:
         conditions += single_conditions(asked.conditions, world.spec, possible)
@@ -189,6 +184,8 @@ def _recorded(plan: campaign.Plan, world: World, give_up: GiveUp | None) -> tupl
 
 def _workers(plan: campaign.Plan, world: World, asked: Asked, give_up: GiveUp | None) -> int:
     """How many processes: what was asked for, else as many as the work is worth and the machine has."""
+    if asked.dask is not None:
+        return 1
     if asked.workers is not None:
         return _number(asked.workers, "--workers", 1, 512)
     processors = os.cpu_count() or 1

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
 
@@ -11,10 +12,12 @@ from verifier.where import is_miniport
 
 
 class LineTrace:
-    """Notes the lines of the miniport's code that run between `start` and `stop`."""
+    """Notes the lines of the miniport's code that run between `start` and `stop`, and what else is called."""
 
     def __init__(self) -> None:
         self.ran: dict[CodeType, set[int]] = {}
+        self.called: set[CodeType] = set()
+        """What else was called: code of the bed and of libraries."""
         self._before: Any = None
 
     def start(self) -> None:
@@ -30,6 +33,7 @@ class LineTrace:
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
         if not is_miniport(frame.f_code):
+            self.called.add(frame.f_code)
             return None
         lines = self.ran.setdefault(frame.f_code, set())
         lines.add(frame.f_lineno)
@@ -43,17 +47,23 @@ class LineTrace:
     def missed(self, miniport_class: type) -> dict[str, list[int]]:
         """Lines of the class's own methods, and of functions they lie beside, that never ran, by file."""
         missed: dict[str, set[int]] = {}
-        for owner in miniport_class.__mro__:
-            for value in vars(owner).values():
-                function = getattr(value, "__func__", value)
-                code = getattr(function, "__code__", None)
-                if isinstance(code, CodeType) and is_miniport(code):
-                    self._collect(code, missed)
+        for code, lines in statement_lines(miniport_class):
+            missed.setdefault(code.co_filename, set()).update(lines - self.ran.get(code, set()))
         return {name: sorted(lines) for name, lines in sorted(missed.items()) if lines}
 
-    def _collect(self, code: CodeType, missed: dict[str, set[int]]) -> None:
-        lines = {line for _, _, line in code.co_lines() if line is not None and line != code.co_firstlineno}
-        missed.setdefault(code.co_filename, set()).update(lines - self.ran.get(code, set()))
-        for constant in code.co_consts:
-            if isinstance(constant, CodeType) and not constant.co_name.startswith("<"):
-                self._collect(constant, missed)
+
+def statement_lines(miniport_class: type) -> Iterator[tuple[CodeType, set[int]]]:
+    """Each function of the class and of those it comes from, as far as they are a miniport's, with the lines of its statements."""
+    for owner in miniport_class.__mro__:
+        for value in vars(owner).values():
+            function = getattr(value, "__func__", value)
+            code = getattr(function, "__code__", None)
+            if isinstance(code, CodeType) and is_miniport(code):
+                yield from _with_inner(code)
+
+
+def _with_inner(code: CodeType) -> Iterator[tuple[CodeType, set[int]]]:
+    yield code, {line for _, _, line in code.co_lines() if line is not None and line != code.co_firstlineno}
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType) and not constant.co_name.startswith("<"):
+            yield from _with_inner(constant)

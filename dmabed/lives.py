@@ -26,7 +26,7 @@ from verifier.events import Kind
 if TYPE_CHECKING:
     from dmabed.world import Seat, World
 
-    Middle = Callable[[World, list[Seat], Random], None]
+Middle = Callable[["World", list["Seat"], Random], None]
 
 FOREIGN = b"\x02\x0d\xbe\xff\xff\x01"
 """The unicast address to which frames go: nobody's on this wire."""

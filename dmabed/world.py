@@ -129,13 +129,15 @@ class World:
 
 
 def run_world(spec: WorldSpec, miniport_class: type[Miniport], base: Path, *, capture: bool = False, trace_lines: bool = False,
-              frames: list[bytes] | None = None, record: bool = False) -> World:
+              frames: list[bytes] | None = None, record: bool = False, watch: Callable[[World], object] | None = None) -> World:
     """Live one life. *base* is the folder of the miniport's source; *frames* overrides what the spec says to send. With *record*
-    the injector counts the fault points although no fault is armed.
+    the injector counts the fault points although no fault is armed; *watch* is shown the world before anything happens in it.
     `UsageError` for what cannot be run; anything that the miniport does wrong is a finding in the result."""
     with opened(spec, miniport_class, base, capture=capture, frames=frames, record=record) as world:
         trace = LineTrace() if trace_lines else None
         world.lines = trace
+        if watch is not None:
+            watch(world)
         try:
             if trace is not None:
                 trace.start()

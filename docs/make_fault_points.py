@@ -26,8 +26,8 @@ bed.inject("indicate#1+=hold")
 
 - **NAME#N** is the N-th use of the name in a world, counted from 1. **NAME#N+** is every use from the N-th on.
 - **=EFFECT** chooses; without it the first effect of the table is meant. Routines that never fail want it named.
-- *kind* is what the option `--kinds` of `dmabed faults` selects. *chaos* marks what only broken hardware does: a miniport may lose data then, and
-  is judged by the second oracle.
+- *kind* is what the option `--kinds` of `dmabed faults` selects. *chaos* marks what only broken hardware does: a
+  miniport may lose data then, and is judged by the second oracle.
 - A fault whose point is not reached, or that can have no effect where it is due, **has not fired**: the world is `not-proven`. What
   was reached in vain is told with its reason.
 - `-K` stands for a number: `slow-3`, `grant-1`.

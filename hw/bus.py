@@ -122,7 +122,7 @@ class Bus:
         else:
             if device.dma.in_flight:
                 device.flush()
-            value = device.values[slot.index] if slot.plain_read and slot.on_read is None else device.read_register(slot)
+            value = device.values[slot.index] if slot.inert_read else device.read_register(slot)
         scheduler = self._scheduler
         self._record((clock.now, _READ, scheduler.current.number, device.name, slot.name if slot is not None else offset,
                       size, value))
@@ -148,7 +148,7 @@ class Bus:
                       size, value))
         if slot is not None and not lost:
             posted = self.posted
-            posted.append((device, slot, value, self._where.capture() if slot.arms else None))
+            posted.append((device, slot, value, self._where.capture(2) if slot.arms else None))
             if port:
                 self.drain()
             elif len(posted) == 1:

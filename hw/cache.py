@@ -12,8 +12,9 @@ NdisFlushBuffer and NdisMUpdateSharedMemory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hw import dma_rules as rules
 from verifier.address import Span
@@ -176,6 +177,9 @@ class CachedRam:
     is cached. Bytes that no block holds are the system's, and cached."""
 
     __slots__ = ("_book", "_cache", "_ram")
+
+    spans: ClassVar[Mapping[int, tuple[int, int]]] = MappingProxyType({})
+    """No short cut past the cache."""
 
     def __init__(self, ram: Ram, cache: DataCache, book: AddressBook) -> None:
         self._ram = ram

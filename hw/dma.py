@@ -77,6 +77,7 @@ class DmaPort:
         "injector",
         "iommu",
         "limits",
+        "lists",
         "on_abort",
         "parked",
         "quiet",
@@ -96,6 +97,8 @@ class DmaPort:
         self.iommu: Iommu | None = None
         """The IOMMU between the device and memory, if there is one."""
         self.bus_master = False
+        self.lists = False
+        """True where whoever hands frames down maps them for the device, by lists that end with the frame."""
         self.window_base: int | None = None
         """Number of the window that the device's base register names, for limits with a window."""
         self.parked = False
@@ -187,6 +190,9 @@ class DmaPort:
             self._not_mapped(block, logical, length, purpose)
             if self.iommu is not None and self._stopped(block, logical, length, purpose, writes=True):
                 return False
+        if block is not None and block.incoming:
+            for piece in block.incoming:
+                piece.note(physical, length)
         if not self.in_flight:
             self._clock.at(DATA_BEHIND_NS, self.flush if self.injector is None else self._behind)
         self.in_flight.append((physical, data, tag))
@@ -263,6 +269,8 @@ class DmaPort:
         """Check the limits. None if the access is legal; else the (logical, length) pieces that silicon touches."""
         limits, span = self.limits, Span(logical, length)
         intended = self._intended(logical, length)
+        if intended is None and self._left_undefined(logical, length):
+            return None if limits.legal(logical, length) and length <= self._max else self._pieces(logical, length)
         if span.end > limits.reach:
             bad = max(logical, limits.reach)
             pieces = self._pieces(logical, length)
@@ -372,10 +380,19 @@ class DmaPort:
                 where=self.armed_by, space="logical", span=span, block=block,
                 goes_wrong_at=self._bus.to_logical(block.span.end) if physical >= block.physical else logical)
             return
+        if self._left_undefined(logical, length):
+            return
+        cut = self.book.cut_to_32_bits(self.adapter, logical, self._offset)
+        if cut is not None:
+            victim = self.book.victim(physical, length)[0] if self._ram.contains(physical, length) else "no memory answers there"
+            self._findings.report(
+                rules.PHYSICAL_64, f"{self.device} {verb} {purpose} at {span}, the low 32 bits of an address in {cut.describe()}: {victim}",
+                where=self.armed_by, space="logical", span=span, block=cut)
+            return
         if not self._ram.contains(physical, length):
             self._findings.report(
                 rules.DMA_STRAY, f"{self.device} {verb} {purpose} at {span}, where no memory answers",
-                where=self.armed_by, space="logical", span=span, owner="no memory")
+                where=self.armed_by, space="logical", span=span, owner="no memory", also=())
             return
         freed = self.book.last_freed(physical, length)
         victim, block_hit = self.book.victim(physical, length)
@@ -391,7 +408,26 @@ class DmaPort:
             "NIC covers", where=self.armed_by, space="logical", span=span, block=block_hit,
             owner=block_hit.name if block_hit is not None else "the system")
 
+    def _left_undefined(self, logical: int, length: int) -> bool:
+        """True, after a finding, if the address is what an allocation that gave no memory left behind."""
+        if not self.book.undefined:
+            return False
+        entry = self.book.undefined_at(self.adapter, logical)
+        if entry is None:
+            return False
+        self._findings.report(
+            rules.NULL_BOTH, f"{self.device} was given {Span(logical, length)}: {entry.routine} gave no memory, and its device address "
+            "means nothing then", where=self.armed_by, space="logical", span=Span(logical, length), subject=(entry,),
+            related=[("no memory was given", entry.where)])
+        return True
+
     def _not_mapped(self, block: Block, logical: int, length: int, purpose: str) -> None:
+        if self.lists and block.kind is BlockKind.OTHER and not block.device_reads:
+            self._findings.report(
+                rules.LIST_LIFETIME, f"{self.device}: {purpose} at {Span(logical, length)} after the packet in {block.name} was "
+                "completed", where=self.armed_by, space="logical", span=Span(logical, length), block=block,
+                subject=("completed mapping",))
+            return
         if not block.device_reads and not block.device_writes:
             self._findings.report(
                 rules.VALID_WINDOW, f"{self.device}: {purpose} at {Span(logical, length)} after the mapping of {block.name} was "

@@ -15,7 +15,13 @@ DMA_LENGTH = rule("dma-length", "split the transfer into pieces that the NIC's c
 DMA_ALIGNMENT = rule("dma-alignment", "over-allocate, and align the virtual and the device address by the same offset",
                      also=("shared-align-self",))
 DMA_STRAY = rule(
-    "dma-stray", "give the NIC only device addresses of live shared memory, with lengths inside the block")
+    "dma-stray", "give the NIC only device addresses of live shared memory, with lengths inside the block", also=("shared-only-way",))
+PHYSICAL_64 = rule(
+    "contig-phys-64bit", "keep all 64 bits of a physical or device address and write both halves to the NIC, or ask for memory below "
+    "4 GiB", also=("dma-stray",))
+NULL_BOTH = rule(
+    "shared-alloc-null-both", "give the NIC the device address of an allocation only where its virtual address is not NULL",
+    also=("shared-alloc-check-required",))
 PA_IS_LOGICAL = rule(
     "shared-pa-is-logical", "program the address that NdisMAllocateSharedMemory returned, never one of "
     "MmGetPhysicalAddress: the bus may add an offset", also=("contig-physical-not-dma",))
@@ -48,6 +54,9 @@ BOUNDS = rule("shared-bounds", "keep every access inside the length that was ask
               also=("contig-tail-untouched",))
 VALID_WINDOW = rule(
     "mapreg-valid-window", "complete a mapping only when the NIC has finished with the buffer", also=("mapreg-complete-nic-done",))
+LIST_LIFETIME = rule(
+    "sg5-list-lifetime", "complete a packet when the NIC has read it: its scatter/gather list ends there",
+    also=("mapreg-valid-window",))
 DMA_WINDOW = rule("dma-window", "place all blocks of the device inside one window, and check it")
 DIRECTION = rule("mapreg-direction", "map with WriteToDevice TRUE what the NIC reads, FALSE what it writes")
 AFTER_SHUTDOWN = rule(
@@ -62,5 +71,8 @@ DESC_OWN_LAST = rule(
     "desc-own-last", "write address, length and flags first and the ownership bit in a last store of its own")
 DESC_OWNER = rule("desc-owner", "leave a descriptor alone until the NIC has handed it back")
 DESC_BEFORE_DOORBELL = rule("desc-before-doorbell", "complete the descriptor, ownership bit last, and only then ring the doorbell")
+MAPPED_READ = rule(
+    "mapreg-complete-before-cpu-read", "call NdisMCompleteBufferPhysicalMapping before the processor looks at what the NIC wrote: the "
+    "bytes may lie in a bounce page until then")
 COMPLETE_BEFORE_READ = rule(
     "slave-complete-before-read", "look at what the card wrote only after NdisMCompleteDmaTransfer")

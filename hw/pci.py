@@ -7,8 +7,9 @@ the header as a `construct` declaration; a test proves that both agree. Capabili
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from hw import pci_capabilities as capability
@@ -58,21 +59,9 @@ class PciConfig:
     def __init__(self, vendor: int, device: int, *, class_code: int = 0x020000, revision: int = 0, bars: tuple[Bar, ...] = (),
                  subsystem: tuple[int, int] = (0, 0), on_command: Callable[[int], None] | None = None, power: bool = False,
                  message: bool = False, on_power: Callable[[int, int], None] | None = None) -> None:
-        image = bytearray(SIZE)
-        image[0:4] = (vendor | device << 16).to_bytes(4, "little")
-        image[REVISION_ID] = revision
-        image[CLASS_CODE:CLASS_CODE + 3] = class_code.to_bytes(3, "little")
-        image[SUBSYSTEM_VENDOR_ID:SUBSYSTEM_VENDOR_ID + 4] = (subsystem[0] | subsystem[1] << 16).to_bytes(4, "little")
-        image[INTERRUPT_PIN] = 1
-        for bar in bars:
-            image[BAR0 + 4 * bar.number] = 1 if bar.ports else 0
         self.has_power, self.has_message = power, message
-        chosen = [capability.POWER_CAPABILITY] * power + [capability.MESSAGE_CAPABILITY] * message
-        self._writable = capability.install(image, tuple(chosen))
-        if chosen:
-            image[STATUS] |= STATUS_CAPABILITIES
-        self._at_reset = bytes(image)
-        self._bytes = image
+        self._at_reset, self._writable = _image(vendor, device, class_code, revision, bars, subsystem, power, message)
+        self._bytes = bytearray(self._at_reset)
         self._bars = {BAR0 + 4 * bar.number: bar for bar in bars}
         self.on_command = on_command
         self.on_power = on_power
@@ -199,6 +188,25 @@ class PciConfig:
         value = int.from_bytes(current, "little") & ~(bar.size - 1) & 0xFFFFFFFF
         self._bytes[base:base + 4] = (value | (1 if bar.ports else 0)).to_bytes(4, "little")
         return count
+
+
+@cache
+def _image(vendor: int, device: int, class_code: int, revision: int, bars: tuple[Bar, ...], subsystem: tuple[int, int], power: bool,
+           message: bool) -> tuple[bytes, Mapping[int, int]]:
+    """The space after reset, and the writable bits of the capabilities by offset: the same for all functions of a kind."""
+    image = bytearray(SIZE)
+    image[0:4] = (vendor | device << 16).to_bytes(4, "little")
+    image[REVISION_ID] = revision
+    image[CLASS_CODE:CLASS_CODE + 3] = class_code.to_bytes(3, "little")
+    image[SUBSYSTEM_VENDOR_ID:SUBSYSTEM_VENDOR_ID + 4] = (subsystem[0] | subsystem[1] << 16).to_bytes(4, "little")
+    image[INTERRUPT_PIN] = 1
+    for bar in bars:
+        image[BAR0 + 4 * bar.number] = 1 if bar.ports else 0
+    chosen = [capability.POWER_CAPABILITY] * power + [capability.MESSAGE_CAPABILITY] * message
+    writable = capability.install(image, tuple(chosen))
+    if chosen:
+        image[STATUS] |= STATUS_CAPABILITIES
+    return bytes(image), writable
 
 
 def layout() -> Any:

@@ -237,7 +237,9 @@ class Scheduler:
         if any(line.services for line in self.lines.values()):
             effect = injector.take("preempt")
             if effect is not None:
-                self._forced.append((effect, injector.without_effect("preempt", "nothing of the kind was possible afterwards")))
+                fault = injector.without_effect("preempt", "nothing of the kind was possible afterwards")
+                if all(effect != waiting for waiting, _ in self._forced):
+                    self._forced.append((effect, fault))
         if self.timers and injector.take("timer") is not None:
             next(iter(self.timers.values()))()
         for entry in tuple(self._forced):
@@ -269,7 +271,10 @@ class Scheduler:
         for line in self.lines.values():
             if line.asserting and line.services:
                 return True
-        return bool(self.work) or any(processor.dpcs for processor in self.processors)
+        for processor in self.processors:
+            if processor.dpcs:
+                return True
+        return bool(self.work)
 
     def settle(self, until: int = NEVER) -> None:
         """Let the machine run until nothing is due any more, or until virtual time *until*.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hw import dma_rules as rules
 from hw.ram import POISON
-from verifier.address import PAGE_MASK, Span, hex_address
+from verifier.address import PAGE_MASK, PAGE_SHIFT, Span, hex_address
 from verifier.address_book import Block, BlockKind
 from verifier.rule import rule
 
@@ -28,57 +28,69 @@ LOAD_NS = 20
 """Virtual time of one load; a loop that polls memory must see time pass."""
 
 
+class Access:
+    """A kind of access to fields: who runs, and which locks it holds. The floor that knows of locks makes them."""
+
+    __slots__ = ("bare", "read_bit", "read_rivals", "write_bit", "write_rivals")
+
+    def __init__(self, read_bit: int, bare: bool) -> None:
+        self.read_bit = read_bit
+        self.write_bit = read_bit << 1
+        """One bit for the loads and one for the stores of the kind."""
+        self.read_rivals = self.write_rivals = 0
+        """The bits that must not meet these on one field."""
+        self.bare = bare
+        """True if it holds no lock."""
+
+
 class ProcessorPort:
     """Loads and stores of the processors of one machine."""
 
     __slots__ = (
-        "_clock", "_findings", "_machine", "_ram", "_scheduler", "contexts", "on_bare_write", "on_race", "read_bit",
-        "read_rivals", "touched", "write_bit", "write_rivals")
+        "_clock", "_findings", "_machine", "_ram", "_tagged", "access", "cells", "contexts", "on_bare_write", "on_race", "scheduler",
+        "spans", "touched")
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._clock = machine.clock
         self._ram = machine.processor_ram
+        self.spans = self._ram.spans
+        self.cells = self._ram.cells
+        self._tagged = self._ram.tagged
         self._findings = machine.findings
-        self._scheduler = machine.scheduler
+        self.scheduler = machine.scheduler
         self.contexts: list[Any] = []
         """Adapter contexts that lie in memory behind this port, for whoever has to name their fields."""
-        self.read_bit = self.write_bit = 0
-        """Which kind of access to a field a load and a store is at present: one bit each, 0 where nobody asks. Who runs and which
-        locks it holds makes the kind; the floor that knows of locks sets it."""
-        self.read_rivals = self.write_rivals = 0
-        """The kinds that must not meet these on one field."""
+        self.access: Access | None = None
+        """Which kind of access to a field loads and stores are at present, None where nobody asks."""
         self.on_race: Callable[[Block, int, int, int, int], None] | None = None
         """Called with (block, offset, size, bit, bits of the rivals that were there) at the first access of a kind that meets one."""
         self.on_bare_write: Callable[[int, int], None] | None = None
-        """Called with (virtual address, bit) at the first store of a kind that holds no lock; None while it holds one."""
+        """Called with (virtual address, bit) at the first store of a kind that holds no lock."""
         self.touched: dict[int, int] = {}
         """The kinds of access that each field has seen, by virtual address."""
 
-    def touch_to_read(self, block: Block, offset: int, size: int) -> None:
-        """A field of an adapter context is loaded, and somebody asks who touches it."""
-        at, bit = block.virtual + offset, self.read_bit
-        before = self.touched.get(at, 0)
-        if not before & bit:
-            self.touched[at] = before = before | bit
-            if before & self.read_rivals and self.on_race is not None:
-                self.on_race(block, offset, size, bit, before & self.read_rivals)
+    def touch_to_read(self, access: Access, block: Block, offset: int, size: int) -> None:
+        """The first load of the kind *access* of a field of an adapter context: `touched` does not have its bit."""
+        at, bit = block.virtual + offset, access.read_bit
+        self.touched[at] = met = self.touched.get(at, 0) | bit
+        if met & access.read_rivals and self.on_race is not None:
+            self.on_race(block, offset, size, bit, met & access.read_rivals)
 
-    def touch_to_write(self, block: Block, offset: int, size: int) -> None:
-        """The same for a store."""
-        at, bit = block.virtual + offset, self.write_bit
-        before = self.touched.get(at, 0)
-        if not before & bit:
-            self.touched[at] = before = before | bit
-            if self.on_bare_write is not None:
-                self.on_bare_write(at, bit)
-            if before & self.write_rivals and self.on_race is not None:
-                self.on_race(block, offset, size, bit, before & self.write_rivals)
+    def touch_to_write(self, access: Access, block: Block, offset: int, size: int) -> None:
+        """The same for the first store."""
+        at, bit = block.virtual + offset, access.write_bit
+        self.touched[at] = met = self.touched.get(at, 0) | bit
+        if access.bare and self.on_bare_write is not None:
+            self.on_bare_write(at, bit)
+        if met & access.write_rivals and self.on_race is not None:
+            self.on_race(block, offset, size, bit, met & access.write_rivals)
 
     def load(self, block: Block, offset: int, size: int) -> bytes:
         """*size* bytes of *block* from *offset* on. Out of bounds or freed: a finding, and what lies there."""
         sound = block.live and offset >= 0 and offset + size <= block.size
         if not sound and not self._wrong(block, offset, size, "read of"):
+            self._clock.advance(LOAD_NS)
             return bytes((POISON,)) * size
         clock = self._clock
         now = clock.now + LOAD_NS
@@ -86,10 +98,11 @@ class ProcessorPort:
             clock.advance(LOAD_NS)
         else:
             clock.now = now
-        if block.incoming:
-            self._mapped(block, offset, size)
-        if block.runs and sound:
-            return self._load_pieces(block, offset, size)
+        if block.apart and sound:
+            if block.incoming:
+                self._mapped(block, offset, size)
+            if block.runs:
+                return self._load_pieces(block, offset, size)
         ram = self._ram
         data = ram.read(block.physical + offset, size)
         if ram.unwritten is not None and block.live:
@@ -98,8 +111,8 @@ class ProcessorPort:
             tag = ram.first_tag(block.physical + offset, size)
             if tag:
                 ram.tag = tag
-        if self._scheduler.attention:
-            self._scheduler.point()
+        if self.scheduler.attention:
+            self.scheduler.point()
         return data
 
     def _load_pieces(self, block: Block, offset: int, size: int) -> bytes:
@@ -111,22 +124,27 @@ class ProcessorPort:
                 self._unwritten(block, offset, size, offset + len(data) - part + ram.unwritten - physical)
             tag = tag or ram.first_tag(physical, part)
         ram.tag = tag or ram.tag
-        if self._scheduler.attention:
-            self._scheduler.point()
+        if self.scheduler.attention:
+            self.scheduler.point()
         return data
 
     def load_field(self, block: Block, offset: int, size: int) -> bytes:
         """A field of an adapter context: as `load`, but frames have nothing to do with it."""
         if not block.live or offset + size > block.size:
             return self.load(block, offset, size)
-        ram = self._ram
-        data = ram.read(block.physical + offset, size)
-        if ram.unwritten is not None:
-            self._unwritten(block, offset, size, ram.unwritten - block.physical)
-        if self.read_bit:
-            self.touch_to_read(block, offset, size)
-        if self._scheduler.attention:
-            self._scheduler.point()
+        physical = block.physical + offset
+        span = self.spans.get(physical >> PAGE_SHIFT)
+        if span is not None and span[0] <= physical and physical + size <= span[1]:
+            data = self.cells[physical:physical + size]
+        else:
+            data = self._ram.read(physical, size)
+            if self._ram.unwritten is not None:
+                self._unwritten(block, offset, size, self._ram.unwritten - block.physical)
+        access = self.access
+        if access is not None and not self.touched.get(block.virtual + offset, 0) & access.read_bit:
+            self.touch_to_read(access, block, offset, size)
+        if self.scheduler.attention:
+            self.scheduler.point()
         return data
 
     def store_field(self, block: Block, offset: int, data: bytes) -> None:
@@ -134,11 +152,17 @@ class ProcessorPort:
         if not block.live or offset + len(data) > block.size:
             self.store(block, offset, data)
             return
-        self._ram.write_tagged(block.physical + offset, data, 0)
-        if self.write_bit:
-            self.touch_to_write(block, offset, len(data))
-        if self._scheduler.attention:
-            self._scheduler.point()
+        physical = block.physical + offset
+        span = self.spans.get(physical >> PAGE_SHIFT)
+        if span is not None and span[0] <= physical and physical + len(data) <= span[1] and physical >> PAGE_SHIFT not in self._tagged:
+            self.cells[physical:physical + len(data)] = data
+        else:
+            self._ram.write_tagged(physical, data, 0)
+        access = self.access
+        if access is not None and not self.touched.get(block.virtual + offset, 0) & access.write_bit:
+            self.touch_to_write(access, block, offset, len(data))
+        if self.scheduler.attention:
+            self.scheduler.point()
 
     def store(self, block: Block, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write *data* into *block* at *offset*."""
@@ -161,8 +185,8 @@ class ProcessorPort:
             for watcher in tuple(block.watchers):
                 for physical, part in block.pieces(offset, size):
                     watcher(physical, part)
-        if self._scheduler.attention:
-            self._scheduler.point()
+        if self.scheduler.attention:
+            self.scheduler.point()
 
     def _wrong(self, block: Block, offset: int, size: int, verb: str) -> bool:
         """Report the access; True if the bytes exist, so that the access happens all the same."""
@@ -183,8 +207,8 @@ class ProcessorPort:
 
     def _mapped(self, block: Block, offset: int, size: int) -> None:
         """A load of memory that is mapped for a device to write: a finding if the device has written those bytes."""
-        span = Span(max(offset, 0), size)
-        for piece in block.incoming or ():
+        span = Span(offset, size)
+        for piece in block.incoming:
             if piece.block is block and any(written.overlaps(span) for written in piece.written):
                 self._findings.report(
                     rules.MAPPED_READ, f"the processor reads {size} bytes at offset 0x{offset:x} of {block.name}, which a device has "

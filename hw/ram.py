@@ -34,20 +34,22 @@ class Ram:
 
     *unwritten* is, after `read`, the address of the first byte of that read that was never written, or None.
     *tagged* holds the pages with tagged bytes and is empty while there are none.
+    *spans* has, by page, an interval of written bytes in it: what lies inside can be read from *cells*, and stored to them if the
+    page is not in *tagged* and *tag* is 0. So the hot paths of the layers above do.
     *tag* is the number of the frame that stores are made for, 0 for none; the layers above set it.
     """
 
     __slots__ = (
-        "_cells",
         "_end",
         "_ends",
-        "_spans",
         "_start",
         "_starts",
         "_taint",
         "_written",
         "backing",
+        "cells",
         "ranges",
+        "spans",
         "tag",
         "tagged",
         "unwritten",
@@ -68,11 +70,11 @@ class Ram:
         self.backing = backing
         self.unwritten: int | None = None
         self.tag = 0
-        self._cells = backing.cells
+        self.cells = backing.cells
         self._written = Written()
         self._taint = Taint()
         # Short cuts of the hot paths: the same dictionaries, one attribute nearer.
-        self._spans = self._written.spans
+        self.spans = self._written.spans
         self.tagged = self._taint.pages
 
     def contains(self, address: int, size: int) -> bool:
@@ -82,24 +84,29 @@ class Ram:
     def read(self, address: int, size: int) -> bytes:
         """The bytes of the span, `POISON` for those never written; sets `unwritten`."""
         end = address + size
+        span = self.spans.get(address >> PAGE_SHIFT)
+        if span is not None and span[0] <= address < end <= span[1]:  # what is written is RAM
+            self.unwritten = None
+            return self.cells[address:end]
         if not self._start <= address <= end <= self._end:
             self._enter(address, size)
-        span = self._spans.get(address >> PAGE_SHIFT)
-        if span is not None and span[0] <= address and end <= span[1]:
-            self.unwritten = None
-            return self._cells[address:end]
         gap = self.unwritten = self._written.first_gap(address, end)
-        return self._cells[address:end] if gap is None else self._read_poisoned(address, end)
+        return self.cells[address:end] if gap is None else self._read_poisoned(address, end)
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
         """Store *data* (items of one byte), mark it written, and tag it with `tag`."""
         end = address + len(data)
+        page = address >> PAGE_SHIFT
+        span = self.spans.get(page)
+        if span is not None and span[0] <= address and end <= span[1]:  # inside one page, which is RAM
+            self.cells[address:end] = data
+            if self.tag or page in self.tagged:
+                self._taint.store(address, end, self.tag)
+            return
         if address < self._start or end > self._end:
             self._enter(address, len(data))
-        self._cells[address:end] = data
-        span = self._spans.get(address >> PAGE_SHIFT)
-        if span is None or address < span[0] or end > span[1]:
-            self._written.mark(address, end)
+        self.cells[address:end] = data
+        self._written.mark(address, end)
         if self.tag or self.tagged:
             self._taint.store(address, end, self.tag)
 
@@ -115,7 +122,7 @@ class Ram:
     def put(self, address: int, data: bytes | bytearray | memoryview) -> None:
         """The bytes alone: that they are written, and for whom, was noted when a processor stored them into its cache."""
         self._check(address, len(data))
-        self._cells[address:address + len(data)] = data
+        self.cells[address:address + len(data)] = data
 
     def mark(self, address: int, size: int) -> None:
         """What `write` notes, for bytes that were stored through another mapping of the file."""
@@ -141,13 +148,17 @@ class Ram:
 
         Bytes written for no frame are nobody's and never foreign.
         """
-        self._check(address, size)
-        return self._taint.first_tagged(address, address + size, tag) if self.tagged else None
+        end = address + size
+        if not self._start <= address <= end <= self._end:
+            self._enter(address, size)
+        return self._taint.first_tagged(address, end, tag) if self.tagged else None
 
     def first_tag(self, address: int, size: int) -> int:
         """The tag of the first tagged byte of the span, 0 if none is."""
-        self._check(address, size)
-        found = self._taint.first_tagged(address, address + size) if self.tagged else None
+        end = address + size
+        if not self._start <= address <= end <= self._end:
+            self._enter(address, size)
+        found = self._taint.first_tagged(address, end) if self.tagged else None
         return found[1] if found else 0
 
     def touched(self) -> list[int]:
@@ -171,7 +182,7 @@ class Ram:
         state = hashlib.sha256()
         for page in self.touched():
             address = page << PAGE_SHIFT
-            content = self._cells[address : address + PAGE_SIZE]
+            content = self.cells[address : address + PAGE_SIZE]
             bits = self._written.page_bits(page)
             if bits or content != _ZERO_PAGE:
                 state.update(page.to_bytes(8, "little"))
@@ -189,7 +200,7 @@ class Ram:
         """A read with gaps. Untouched memory is not even looked at: looking would allocate it."""
         data = bytearray(_POISON_BYTE) * (end - address)
         for start, stop in self._written.runs(address, end):
-            data[start - address : stop - address] = self._cells[start:stop]
+            data[start - address : stop - address] = self.cells[start:stop]
         return bytes(data)
 
     def _check(self, address: int, size: int) -> None:

@@ -127,6 +127,8 @@ class Slot:
     """The device class's ``on_read_NAME(value)``; reading gives what it returns."""
     on_write: Callable[..., None] | None = None
     """The device class's ``on_write_NAME(old, new)``."""
+    inert_read: bool = False
+    """True if a read gives the value as it stands and does nothing else."""
 
 
 class RegisterMap:
@@ -182,10 +184,12 @@ class RegisterFile:
                 if kind and name not in known:
                     raise TypeError(f"{cls.__name__}.{attribute} handles a register that {cls.registers.__name__} lacks")
         if hasattr(cls, "registers"):
-            cls.slots = {
-                slot.offset: replace(slot, on_read=getattr(cls, f"on_read_{slot.name}", None),
-                                     on_write=getattr(cls, f"on_write_{slot.name}", None))
-                for slot in cls.registers.slots}
+            cls.slots = {}
+            for slot in cls.registers.slots:
+                on_read = getattr(cls, f"on_read_{slot.name}", None)
+                cls.slots[slot.offset] = replace(
+                    slot, on_read=on_read, on_write=getattr(cls, f"on_write_{slot.name}", None),
+                    inert_read=slot.plain_read and on_read is None)
 
     def reset_registers(self) -> None:
         """Give every register its reset value."""

@@ -52,7 +52,11 @@ class Taint:
         if start >= end:
             return None
         for page in (first,) if first == last else present(pages, first, last + 1):
-            for low, high, tag in pages.get(page, ()):
+            marks = pages.get(page)
+            if marks is None:
+                continue
+            before = bisect_left(marks, (start,)) - 1
+            for low, high, tag in marks[before:] if before > 0 else marks:
                 if low >= end:
                     return None
                 if tag != own and high > start:

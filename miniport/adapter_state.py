@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from miniport.handlers import INIT
 from miniport.releases import released
-from verifier.address_book import Block
+from verifier.address_book import Block, Incoming
 from verifier.rule import Rule
 from verifier.where import Where
 
@@ -58,6 +58,10 @@ class MapRegisters:
     to_device: dict[int, bool] = field(default_factory=dict)
     """The direction of each mapping that is open."""
     bounced: dict[int, list[Bounce]] = field(default_factory=dict)
+    incoming: dict[int, list[Incoming]] = field(default_factory=dict)
+    """What each open mapping lets the NIC write."""
+    completed: dict[int, NdisBuffer] = field(default_factory=dict)
+    """The buffer that each register mapped last."""
     bounce: Block | None = None
     """Pages within reach, one for each page that the registers can map; None where all memory is in reach."""
     free_pages: list[int] = field(default_factory=list)
@@ -68,8 +72,9 @@ class AdapterState:
 
     __slots__ = ("_ndis", "attributes", "attributes_at", "attributes_set", "bus_master", "check_for_hang_seconds", "claims", "context",
                  "dma_bits", "failed_in_initialize", "fired_in_initialize", "first_released", "gone", "interface",
-                 "interrupt", "map_registers", "map_registers_freed_at", "named", "nic", "number", "outstanding_receives",
-                 "outstanding_sends", "scatter_gather", "shutdown_context", "shutdown_handler")
+                 "interrupt", "longest_mapping", "map_registers", "map_registers_freed_at", "named", "nic", "number",
+                 "outstanding_receives",
+                 "outstanding_sends", "scatter_gather", "scatter_gather_at", "shutdown_context", "shutdown_handler")
 
     def __init__(self, ndis: Ndis, nic: Nic, number: int) -> None:
         self._ndis = ndis
@@ -98,6 +103,10 @@ class AdapterState:
         self.map_registers_freed_at: Where | None = None
         """The line that freed the map registers; shared memory that is freed later was freed too late."""
         self.scatter_gather = False
+        self.scatter_gather_at: Where | None = None
+        """The line that set scatter/gather DMA up."""
+        self.longest_mapping = 0
+        """MaximumPhysicalMapping, in bytes."""
         self.dma_bits = 0
         """Address bits that the miniport declared when it registered for DMA."""
         self.interrupt: Any = None
@@ -110,7 +119,7 @@ class AdapterState:
     def claim(self, key: Hashable, what: str, routine: str, block: Block | None = None, also: tuple[str, ...] = (),
               rule: Rule | None = None) -> None:
         """Note that the miniport took something."""
-        where = block.where if block is not None else self._ndis.where.capture()
+        where = block.where if block is not None else self._ndis.where.capture(2)
         self.claims[key] = Claim(what, routine, where, block, also, rule, self._ndis.handler)
 
     def release(self, key: Hashable) -> bool:

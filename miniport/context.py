@@ -17,6 +17,9 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self, overload
 
 from miniport.view import View
+from verifier.address import PAGE_SHIFT
+
+_NOWHERE = -1 << 64
 
 
 class ContextField:
@@ -65,6 +68,23 @@ class Ulong(ContextField):
         view = context.view
         view.port.store_field(view.block, view.offset + offset, (value & 0xFFFFFFFF).to_bytes(4, "little"))
 
+    def __get__(self, context: AdapterContext | None, owner: type) -> Any:
+        if context is None:
+            return self
+        # `ProcessorPort.load_field` for what every handler does all the time: a field of a live context, written before.
+        port, offset = context._port, self.offset
+        at = context._at + offset
+        span = port.spans.get(at >> PAGE_SHIFT)
+        if span is None or at < span[0] or at + 4 > span[1] or not context._block.live:
+            return int.from_bytes(port.load_field(context._block, context.view.offset + offset, 4), "little")
+        value = int.from_bytes(port.cells[at:at + 4], "little")
+        access = port.access
+        if access is not None and not port.touched.get(context._virtual + offset, 0) & access.read_bit:
+            port.touch_to_read(access, context._block, context.view.offset + offset, 4)
+        if port.scheduler.attention:
+            port.scheduler.point()
+        return value
+
 
 class Ulonglong(ContextField):
     """A 64-bit number, for instance a logical address."""
@@ -89,31 +109,32 @@ class Pointer(ContextField):
 
     def get(self, context: AdapterContext, offset: int) -> Any:
         """The object that was stored last; None before."""
-        view = context.view
-        if not view.block.live:
-            view.port.load(view.block, view.offset + offset, 8)
-        elif view.port.read_bit:
-            view.port.touch_to_read(view.block, view.offset + offset, 8)
+        port, access = context._port, context._port.access
+        if not context._block.live:
+            port.load(context._block, context.view.offset + offset, 8)
+        elif access is not None and not port.touched.get(context._virtual + offset, 0) & access.read_bit:
+            port.touch_to_read(access, context._block, context.view.offset + offset, 8)
         return context.pointers.get(offset)
 
     def put(self, context: AdapterContext, offset: int, value: Any) -> None:
         """Store the object."""
-        view = context.view
-        if not view.block.live:
-            view.port.load(view.block, view.offset + offset, 8)
-        elif view.port.write_bit:
-            view.port.touch_to_write(view.block, view.offset + offset, 8)
+        port, access = context._port, context._port.access
+        if not context._block.live:
+            port.load(context._block, context.view.offset + offset, 8)
+        elif access is not None and not port.touched.get(context._virtual + offset, 0) & access.write_bit:
+            port.touch_to_write(access, context._block, context.view.offset + offset, 8)
         context.pointers[offset] = value
 
     def __get__(self, context: AdapterContext | None, owner: type) -> Any:
         if context is None:
             return self
-        view = context.view
-        if not view.block.live:
-            view.port.load(view.block, view.offset + self.offset, 8)
-        elif view.port.read_bit:
-            view.port.touch_to_read(view.block, view.offset + self.offset, 8)
-        return context.pointers.get(self.offset)
+        port, offset = context._port, self.offset
+        access = port.access
+        if not context._block.live:
+            port.load(context._block, context.view.offset + offset, 8)
+        elif access is not None and not port.touched.get(context._virtual + offset, 0) & access.read_bit:
+            port.touch_to_read(access, context._block, context.view.offset + offset, 8)
+        return context.pointers.get(offset)
 
 
 class Array(ContextField):
@@ -186,12 +207,16 @@ class AdapterContext(metaclass=_ContextType):
         cls.SIZE = max(-(-offset // 8) * 8, 8)
         cls._fields = fields
 
-    __slots__ = ("pointers", "view")
+    __slots__ = ("_at", "_block", "_port", "_virtual", "pointers", "view")
 
     def __init__(self, view: View) -> None:
         self.view = view
         self.pointers: dict[int, Any] = {}
         view.fill(0, self.SIZE)
+        self._block, self._port = view.block, view.port
+        self._virtual = int(view)
+        # Where the numbers lie; for a context that its block does not hold, where no memory is: the port judges all its accesses.
+        self._at = view.block.physical + view.offset if 0 <= view.offset <= view.block.size - self.SIZE else _NOWHERE
         view.port.contexts.append(self)
 
     def field_at(self, offset: int) -> ContextField | None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _FIRST_HANDLE = 0xFFFF_E000_0000_0000
 """Numbers of objects that Python keeps for `Packet.reserved`: no address that the bed gives out."""
 _POINTERS = (int, View, Descriptor)
+_MINE, _FREE = Owner.MINIPORT, Owner.FREE
+_pack_private, _PRIVATE_BYTES = layout.PRIVATE.struct.pack, layout.PRIVATE.size
 
 
 class Pool:
@@ -76,19 +78,19 @@ class Descriptors:
         if not pool.free or pool.block is None:
             return None
         packet = Packet(self, pool.block, pool.free.popleft(), number, pool.protocol_reserved, pool)
-        packet.owner = Owner.MINIPORT
-        head = layout.PRIVATE.struct.pack(0, 0, 0, 0, pool.block.virtual, 0, 0, 0, layout.PACKET_ALLOCATED_BY_NDIS, packet.oob_at)
-        self.cells[packet.at:packet.at + pool.size] = head + bytes(pool.size - len(head))
+        packet.owner = _MINE
+        head = _pack_private(0, 0, 0, 0, pool.block.virtual, 0, 0, 0, layout.PACKET_ALLOCATED_BY_NDIS, packet.oob_at)
+        self.cells[packet.at:packet.at + pool.size] = head + bytes(pool.size - _PRIVATE_BYTES)
         pool.out += 1
-        self.packets[int(packet)] = packet
+        self.packets[packet.virtual] = packet
         return packet
 
     def free_packet(self, packet: Packet) -> None:
         """Give a packet back to its pool."""
-        packet.owner = Owner.FREE
+        packet.owner = _FREE
         packet.pool.out -= 1
         packet.pool.free.append(packet.offset)
-        del self.packets[int(packet)]
+        del self.packets[packet.virtual]
 
     # Buffers
 
@@ -99,18 +101,18 @@ class Descriptors:
         if place is None or place.block is None:
             return None
         buffer = NdisBuffer(self, place.block, place.free.popleft(), view.block, place)
-        buffer.owner = Owner.MINIPORT
+        buffer.owner = _MINE
         self.cells[buffer.at:buffer.at + layout.MDL.size] = layout.buffer_descriptor(0, int(view), length)
         place.out += 1
-        self.buffers[int(buffer)] = buffer
+        self.buffers[buffer.virtual] = buffer
         return buffer
 
     def free_buffer(self, buffer: NdisBuffer) -> None:
         """Give a buffer back to where it came from."""
-        buffer.owner = Owner.FREE
+        buffer.owner = _FREE
         buffer.pool.out -= 1
         buffer.pool.free.append(buffer.offset)
-        del self.buffers[int(buffer)]
+        del self.buffers[buffer.virtual]
 
     def buffer_at(self, address: int, holder: Descriptor) -> NdisBuffer | None:
         """The buffer at *address*, which *holder* points to; None for 0, and after a finding for what is no live buffer."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from hw.processor_port import Access
 from miniport.context import Array, ContextField
 from miniport.handlers import METHODS, Handler
 from verifier.address import Span
@@ -82,23 +83,25 @@ class _Kind:
 class _Kinds:
     """The kinds of access of one miniport, from one world to the next: which race is worked out once. *many* processors."""
 
-    __slots__ = ("all", "many", "numbers", "rivals")
+    __slots__ = ("accesses", "all", "many", "rivals")
 
     def __init__(self, many: bool) -> None:
         self.many = many
         self.all: list[_Kind] = []
         self.rivals: list[int] = []
         """For each kind the bits of those that it races with."""
-        self.numbers: dict[tuple[int, int, frozenset[str]], int] = {}
+        self.accesses: dict[tuple[int, int, frozenset[str]], Access] = {}
 
-    def number_of(self, handler: int, group: int, locks: frozenset[str]) -> int:
-        """The number of the kind of a load; that of a store is the next one."""
-        number = self.numbers.get((handler, group, locks))
-        if number is None:
-            number = self.numbers[handler, group, locks] = len(self.all)
+    def access_of(self, handler: int, group: int, locks: frozenset[str]) -> Access:
+        """The pair of kinds, a load and a store, that the processor port knows."""
+        access = self.accesses.get((handler, group, locks))
+        if access is None:
+            access = self.accesses[handler, group, locks] = Access(1 << len(self.all), not locks)
             for writes in (False, True):
                 self._enter(_Kind(handler, group, writes, locks))
-        return number
+            for number, entered in enumerate(self.accesses.values()):
+                entered.read_rivals, entered.write_rivals = self.rivals[2 * number:2 * number + 2]
+        return access
 
     def _enter(self, kind: _Kind) -> None:
         own, rivals = 1 << len(self.all), 0
@@ -132,20 +135,21 @@ class Lockset:
     let go. Each kind of access has a bit; the processor port keeps the bits that each field has seen, and calls `race` when
     rivals meet there."""
 
-    __slots__ = ("_group", "_handler", "_kinds", "_late", "_lines", "_names", "_ndis", "_number", "_outer", "_plain", "_told", "waking")
+    __slots__ = ("_group", "_handler", "_held", "_kinds", "_known", "_late", "_lines", "_names", "_ndis", "_outer", "_port", "_told",
+                 "waking")
 
     def __init__(self, ndis: Ndis) -> None:
         self._ndis = ndis
+        self._port = ndis.port
+        self._held = ndis.held
         self._handler = 0
         self._group = 0
         """Handlers of one group never run beside each other. The function of NdisMSynchronizeWithInterrupt is of its caller's."""
         self._outer = 0
         """How many of the held locks belong to whom the running handler interrupted."""
-        self._number = -1
-        """The kind of a load at present; that of a store is the next one. -1: nobody asks."""
         self._kinds = _kinds_of(type(ndis.miniport), len(ndis.scheduler.processors) > 1)
-        self._plain: dict[int, int] = {}
-        """Numbers of the kinds without a spin lock, by handler and group."""
+        self._known: dict[tuple[Any, ...], Access | None] = {}
+        """What the accesses are, by handler, group and held locks."""
         self._names: dict[Any, str] = {}
         """The name of each lock that was held; two of one name are told apart."""
         self._late: dict[int, tuple[Block, int, int, _Kind, Where | None, _Kind]] = {}
@@ -156,47 +160,30 @@ class Lockset:
         self.waking = False
         """True during OID_PNP_SET_POWER to D0: the card is as after power-up, and no other handler runs before it is started."""
 
-    def enter(self, handler: int) -> tuple[int, int, int, int]:
+    def enter(self, handler: int) -> tuple[int, int, int, Access | None]:
         """*handler* begins; returns what `leave` takes back."""
-        before = (self._handler, self._group, self._outer, self._number)
+        before = (self._handler, self._group, self._outer, self._port.access)
         if handler & _AT_DIRQL:
-            self._outer = len(self._ndis.held)
+            self._outer = len(self._held)
         self._handler = handler
         if handler != Handler.SYNCHRONIZE:
             self._group = _GROUP.get(handler, handler)
         self.locks_changed()
         return before
 
-    def leave(self, before: tuple[int, int, int, int]) -> None:
+    def leave(self, before: tuple[int, int, int, Access | None]) -> None:
         """The handler is done; the one that it interrupted goes on."""
-        self._handler, self._group, self._outer, self._number = before
-        self._apply()
+        self._handler, self._group, self._outer, self._port.access = before
 
     def locks_changed(self) -> None:
         """Work out which kind the accesses are from here on."""
-        held = self._ndis.held
-        if len(held) == self._outer and not self.waking:
-            plain = self._group << 32 | self._handler
-            number = self._plain.get(plain)
-            if number is None:
-                number = self._kind_of(_NO_LOCKS)
-                if self._handler != Handler.TIMER:  # one may fire before the attributes say that the miniport is serialized
-                    self._plain[plain] = number
-            self._number = number
-        else:
-            self._number = self._kind_of(frozenset([self._names.get(lock) or self._name(lock) for lock in held[self._outer:]]))
-        self._apply()
-
-    def _apply(self) -> None:
-        port, number = self._ndis.port, self._number
-        if number < 0:
-            port.read_bit = port.write_bit = 0
-        else:
-            port.read_bit, port.write_bit = 1 << number, 2 << number
-            kinds = self._kinds
-            port.on_bare_write = None if kinds.all[number].locks else self._note
-            rivals = kinds.rivals
-            port.read_rivals, port.write_rivals = rivals[number], rivals[number + 1]
+        key = (self._handler, self._group, self.waking, *self._held[self._outer:])
+        try:
+            self._port.access = self._known[key]
+        except KeyError:
+            self._port.access = access = self._access_of(frozenset([self._names.get(lock) or self._name(lock) for lock in key[3:]]))
+            if self._handler != Handler.TIMER:  # one may fire before the attributes say that the miniport is serialized
+                self._known[key] = access
 
     def _name(self, lock: Any) -> str:
         name = str(lock.name)
@@ -205,18 +192,19 @@ class Lockset:
         self._names[lock] = name
         return name
 
-    def _kind_of(self, locks: frozenset[str]) -> int:
-        """The number of the kind of a load by the running handler with *locks*, -1 where its accesses do not count."""
+    def _access_of(self, locks: frozenset[str]) -> Access | None:
+        """What the accesses of the running handler with *locks* are, None where they do not count."""
         handler, group = self._handler, self._group
         if (handler | group) & _APART or not handler or (self.waking and handler == Handler.SET_INFORMATION):
-            return -1
+            return None
         if handler & (_AT_DIRQL | Handler.SYNCHRONIZE):
             locks |= {INTERRUPT_LOCK}
         elif self._ndis.adapter.serialized and handler != Handler.WORK_ITEM:
             locks |= {NDIS_LOCK}
-        return self._kinds.number_of(handler, group, locks)
+        return self._kinds.access_of(handler, group, locks)
 
-    def _note(self, at: int, bit: int) -> None:
+    def note(self, at: int, bit: int) -> None:
+        """The first access of the kind with *bit*, which holds no lock and writes, to the field at *at*."""
         self._lines[at, bit] = self._ndis.where.capture()
 
     def race(self, block: Block, offset: int, size: int, bit: int, rivals: int) -> None:
@@ -277,6 +265,3 @@ class Lockset:
                 field: ContextField | None = context.field_at(offset - context.view.offset)
                 return field
         return None
-
-
-_NO_LOCKS: frozenset[str] = frozenset()

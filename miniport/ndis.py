@@ -13,6 +13,7 @@ from hw.nic.base import Nic
 from hw.processor import irql_name
 from hw.processor_port import ProcessorPort
 from miniport import nulls, rules
+from miniport.blame import entries, fault_of_the_bed
 from miniport.descriptors import Descriptors
 from miniport.effects import act, effect_of
 from miniport.handlers import METHODS, Handler
@@ -26,7 +27,7 @@ from verifier.errors import BedError
 from verifier.events import Kind
 from verifier.findings import StopWorld
 from verifier.rule import Rule, declared_rules
-from verifier.where import Where, below_ndis, is_miniport, where_of_function
+from verifier.where import Where, is_miniport, where_of_function
 
 if TYPE_CHECKING:
     from hw.machine import Machine
@@ -39,6 +40,8 @@ BUSY_LIMIT_NS = SECOND // 4
 """Virtual time that one handler may spend on register and memory accesses, besides stalls, sleeps and waits."""
 HANDLER_LIMIT_NS = 60 * SECOND
 """Virtual time that one handler may take before it counts as hung."""
+CALL_LIMIT = 250_000
+"""Calls of routines that one handler may make, with what runs inside it: a loop may call what takes no virtual time."""
 
 
 class WorldEnds(BaseException):
@@ -56,6 +59,7 @@ class Ndis:
         "_on_limit",
         "adapter",
         "calls",
+        "calls_left",
         "clock",
         "deadline",
         "descriptors",
@@ -115,6 +119,8 @@ class Ndis:
         """When the running handler has taken too long, whatever it does."""
         self.calls: dict[str, int] = {}
         """How often each handler was called."""
+        self.calls_left = CALL_LIMIT
+        """Calls of routines that the outermost handler may still make."""
         self.log: list[str] = []
         self.error_log: list[str] = []
         self.failed_routines: list[str] = []
@@ -127,29 +133,28 @@ class Ndis:
         """Spin locks that are held, in the order of acquisition."""
         self.lockset = Lockset(self)
         self.lock_order = LockOrder(self)
-        self.port.on_race = self.lockset.race
+        self.port.on_race, self.port.on_bare_write = self.lockset.race, self.lockset.note
 
     # Entering the miniport
 
     def call(self, handler: int, function: Callable[..., Any], *arguments: Any, irql: int, tag: int = 0) -> Any:
         """Run one handler at *irql* on the current processor. *tag* names the frame that its stores are made for."""
-        processor = self.scheduler.current
-        outer_irql, outer_handler, outer_limit = processor.irql, self.handler, self.clock.limit
-        ram = self.ram
-        outer_tag = ram.tag
-        held = len(self.held)
-        name = METHODS[handler]
-        self.calls[name] = self.calls.get(name, 0) + 1
+        scheduler, clock, ram, calls, name = self.scheduler, self.clock, self.ram, self.calls, METHODS[handler]
+        processor = scheduler.current
+        outer = processor.irql, self.handler, self.deadline, clock.limit, clock.on_limit, ram.tag
+        held, now = len(self.held), clock.now
+        calls[name] = calls.get(name, 0) + 1
         processor.irql = irql
+        if not self.handler:
+            self.calls_left = CALL_LIMIT
         self.handler = handler
-        clock = self.clock
-        outer_on_limit, clock.on_limit = clock.on_limit, self._on_limit
-        outer_deadline, self.deadline = self.deadline, clock.now + HANDLER_LIMIT_NS
-        clock.limit = clock.now + BUSY_LIMIT_NS
+        self.deadline = now + HANDLER_LIMIT_NS
+        clock.limit = now + BUSY_LIMIT_NS
+        clock.on_limit = self._on_limit
         ram.tag = tag
         self.where.depth += 1
         watched = self.lockset.enter(handler)
-        self.record((self.clock.now, _ENTER, processor.number, name))
+        self.record((now, _ENTER, processor.number, name))
         try:
             result = function(self.adapter, *arguments)
             if processor.irql != irql or len(self.held) != held:
@@ -163,15 +168,10 @@ class Ndis:
         finally:
             self.where.depth -= 1
             self.lockset.leave(watched)
-            ram.tag = outer_tag
-            self.handler = outer_handler
-            clock.limit = outer_limit
-            self.deadline = outer_deadline
-            clock.on_limit = outer_on_limit
-            processor.irql = outer_irql
-        self.record((self.clock.now, _LEAVE, processor.number, name, result))
-        if self.scheduler.attention:
-            self.scheduler.point()
+            processor.irql, self.handler, self.deadline, clock.limit, clock.on_limit, ram.tag = outer
+        self.record((clock.now, _LEAVE, processor.number, name, result))
+        if scheduler.attention:
+            scheduler.point()
         return result
 
     def _left_badly(self, handler: int, function: Callable[..., Any], irql: int, expected: int, held: int) -> None:
@@ -200,19 +200,20 @@ class Ndis:
         return False
 
     def _raised(self, handler: int, problem: BaseException) -> None:
-        """A handler raised: the miniport's fault, unless a floor below NDIS broke without being handed nonsense."""
-        innermost = _entries(problem)[-1].tb_frame.f_code
+        """A handler raised: the miniport's fault, unless the bed broke without being handed nonsense."""
+        innermost = entries(problem)[-1].tb_frame.f_code
         if isinstance(problem, NotImplementedError) and innermost is _base_handler(METHODS[handler]):
             self.findings.report(
                 rules.REGISTER_HANDLERS, f"NDIS calls {METHODS[handler]}, which {type(self.miniport).__name__} does not supply",
                 where=where_of_function(self.miniport.initialize), subject=(handler,))
             return
-        if below_ndis(innermost) and not isinstance(problem, TypeError | ValueError | OverflowError):
-            raise BedError(f"{type(problem).__name__} in {innermost.co_qualname}: {problem}",
+        broken = fault_of_the_bed(problem)
+        if broken is not None:
+            raise BedError(f"{type(problem).__name__} in {broken.co_qualname}: {problem}",
                            "this is a fault of the bed: please report it with the miniport") from problem
         where: Where | None = None
         text = "".join(format_exception_only(problem)).strip().replace("\n", " ")
-        for entry in _entries(problem):
+        for entry in entries(problem):
             if is_miniport(entry.tb_frame.f_code):
                 where = (entry.tb_frame.f_code, entry.tb_lasti)
         rule, story = self._why(handler, text)
@@ -284,20 +285,28 @@ class Ndis:
     def check_time(self) -> None:
         """A handler that polls for ever ends here, with a finding and the outcome *hang*."""
         if self.handler:
-            polled = (f"has polled registers or memory for more than {BUSY_LIMIT_NS / SECOND:g} s of virtual time, stalls and sleeps "
-                      "not counted") if self.clock.now <= self.deadline else (
-                f"has waited for more than {HANDLER_LIMIT_NS // SECOND} s of virtual time")
-            also: tuple[str, ...] = ("init-no-hang-timeout",) if self.handler == Handler.INITIALIZE else ()
-            if not self.nic.present:
-                also = ("time-limit",)
-                if self.handler == Handler.HALT:
-                    also += ("halt-surprise-removed",)
-                if self.adapter.attributes & NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK:
-                    also += ("surprise-remove-ok-flag",)
-            self.findings.report(
-                rules.TIME_LIMIT if self.nic.present else rules.SURPRISE_POLL, f"{METHODS[self.handler]} {polled}",
-                subject=(self.handler,), also=also)
-            raise WorldEnds("hang")
+            self._hangs((f"has polled registers or memory for more than {BUSY_LIMIT_NS / SECOND:g} s of virtual time, stalls and sleeps "
+                         "not counted") if self.clock.now <= self.deadline else (
+                f"has waited for more than {HANDLER_LIMIT_NS // SECOND} s of virtual time"))
+
+    def called_for_ever(self) -> None:
+        """So does one that calls routines for ever."""
+        if self.handler:
+            self.calls_left = 1  # the next call ends it again, should the miniport catch what unwinds it
+            self._hangs(f"has called routines of NDIS more than {CALL_LIMIT} times")
+
+    def _hangs(self, story: str) -> None:
+        also: tuple[str, ...] = ("init-no-hang-timeout",) if self.handler == Handler.INITIALIZE else ()
+        if not self.nic.present:
+            also = ("time-limit",)
+            if self.handler == Handler.HALT:
+                also += ("halt-surprise-removed",)
+            if self.adapter.attributes & NDIS_ATTRIBUTE_SURPRISE_REMOVE_OK:
+                also += ("surprise-remove-ok-flag",)
+        self.findings.report(
+            rules.TIME_LIMIT if self.nic.present else rules.SURPRISE_POLL, f"{METHODS[self.handler]} {story}",
+            subject=(self.handler,), also=also)
+        raise WorldEnds("hang")
 
 
 _IRQL_RULES = {Handler.INITIALIZE: ("init-passive",), Handler.HALT: ("halt-passive",)}
@@ -322,11 +331,3 @@ def _base_handler(name: str) -> object:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _entries(problem: BaseException) -> list[Any]:
-    entries, tb = [], problem.__traceback__
-    while tb is not None:
-        entries.append(tb)
-        tb = tb.tb_next
-    return entries

@@ -35,6 +35,7 @@ LONGEST_CHAIN = 4096
 _MDL, _PRIVATE = layout.MDL.struct, layout.PRIVATE.struct
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 _STATUS, _BYTE_COUNT = layout.OOB["Status"], layout.BYTE_COUNT
+_HEAD, _TAIL, _COUNTS_VALID = layout.HEAD, layout.TAIL, layout.COUNTS_VALID
 
 
 class Owner(Enum):
@@ -46,7 +47,7 @@ class Owner(Enum):
 
 
 # Looked up once: a member of an enumeration is slow to reach.
-_MINE = Owner.MINIPORT
+_MINE, _FREE = Owner.MINIPORT, Owner.FREE
 
 
 class Descriptor:
@@ -56,25 +57,26 @@ class Descriptor:
     up or down with one, else the descriptor itself. *pool* is where it goes back to, None for one of the protocol.
     """
 
-    __slots__ = ("at", "block", "cells", "holder", "home", "offset", "owner", "pool")
+    __slots__ = ("at", "block", "cells", "holder", "home", "offset", "owner", "pool", "virtual")
 
     def __init__(self, home: Descriptors, block: Block, offset: int, pool: Any = None) -> None:
         self.home = home
         self.block = block
         self.offset = offset
         self.at = block.physical + offset
+        self.virtual = block.virtual + offset
         self.cells = home.cells
         self.pool = pool
-        self.owner = Owner.FREE
+        self.owner = _FREE
         self.holder: Descriptor = self
 
     @property
     def address(self) -> VirtualAddress:
         """The pointer that C code holds: PNDIS_PACKET or PNDIS_BUFFER."""
-        return VirtualAddress(self.block.virtual + self.offset)
+        return VirtualAddress(self.virtual)
 
     def __int__(self) -> int:
-        return self.block.virtual + self.offset
+        return self.virtual
 
     def pointer(self, at: int = 0) -> View:
         """A pointer to byte *at* of the descriptor."""
@@ -87,27 +89,31 @@ class Descriptor:
         """Four bytes."""
         if self.holder.owner is not _MINE or not self.block.live:
             self.touched()
-        value: int = _U32.unpack(self.cells[self.at + at:self.at + at + 4])[0]
+        at += self.at
+        value: int = _U32.unpack(self.cells[at:at + 4])[0]
         return value
 
     def put_ulong(self, at: int, value: int) -> None:
         """Four bytes; bits above them are dropped, as C does."""
         if self.holder.owner is not _MINE or not self.block.live:
             self.touched()
-        self.cells[self.at + at:self.at + at + 4] = _U32.pack(value & 0xFFFFFFFF)
+        at += self.at
+        self.cells[at:at + 4] = _U32.pack(value & 0xFFFFFFFF)
 
     def get_pointer(self, at: int) -> int:
         """Eight bytes."""
         if self.holder.owner is not _MINE or not self.block.live:
             self.touched()
-        value: int = _U64.unpack(self.cells[self.at + at:self.at + at + 8])[0]
+        at += self.at
+        value: int = _U64.unpack(self.cells[at:at + 8])[0]
         return value
 
     def put_pointer(self, at: int, value: int) -> None:
         """Eight bytes; bits above them are dropped, as C does."""
         if self.holder.owner is not _MINE or not self.block.live:
             self.touched()
-        self.cells[self.at + at:self.at + at + 8] = _U64.pack(value & 0xFFFFFFFFFFFFFFFF)
+        at += self.at
+        self.cells[at:at + 8] = _U64.pack(value & 0xFFFFFFFFFFFFFFFF)
 
     def get_fields(self, form: struct.Struct, at: int = 0) -> tuple[int, ...]:
         """Several fields at once."""
@@ -138,9 +144,10 @@ class NdisBuffer(Descriptor):
         self.block = block
         self.offset = offset
         self.at = block.physical + offset
+        self.virtual = block.virtual + offset
         self.cells = home.cells
         self.pool = pool
-        self.owner = Owner.FREE
+        self.owner = _FREE
         self.holder = self
         self._memory = memory
         """Where the bytes probably are: MappedSystemVa decides."""
@@ -168,11 +175,11 @@ class NdisBuffer(Descriptor):
         if self.holder.owner is not _MINE or not self.block.live:
             self.touched()
         address = _U64.unpack(self.cells[self.at:self.at + 8])[0]
-        return self.home.buffers.get(address) or self.home.buffer_at(address, self)
+        return (self.home.buffers.get(address) or self.home.buffer_at(address, self)) if address else None
 
     @next.setter
     def next(self, buffer: NdisBuffer | None) -> None:
-        self.put_pointer(0, 0 if buffer is None else int(buffer))
+        self.put_pointer(0, 0 if buffer is None else buffer.virtual)
 
     @property
     def byte_offset(self) -> int:
@@ -218,18 +225,19 @@ class Packet(Descriptor):
     @property
     def first(self) -> NdisBuffer | None:
         """The first buffer, or None."""
-        return self.home.buffer_at(self.get_pointer(layout.HEAD), self)
+        address = self.get_pointer(_HEAD)
+        return (self.home.buffers.get(address) or self.home.buffer_at(address, self)) if address else None
 
     @property
     def last(self) -> NdisBuffer | None:
         """The last buffer; None if there is no first one, whatever Tail holds then."""
-        return self.home.buffer_at(self.get_pointer(layout.TAIL), self) if self.get_pointer(layout.HEAD) else None
+        return self.home.buffer_at(self.get_pointer(_TAIL), self) if self.get_pointer(_HEAD) else None
 
     def buffers(self) -> list[NdisBuffer]:
         """The chained buffers, in order."""
         chain: list[NdisBuffer] = []
         home, cells, buffers = self.home, self.cells, self.home.buffers
-        address = self.get_pointer(layout.HEAD)
+        address = self.get_pointer(_HEAD)
         while address:
             buffer = buffers.get(address) or home.buffer_at(address, self)
             if buffer is None:
@@ -267,10 +275,10 @@ class Packet(Descriptor):
         last = self._end_of(buffer)
         tail = self.last
         if tail is None:
-            self.put_pointer(layout.HEAD, int(buffer))
+            self.put_pointer(_HEAD, buffer.virtual)
         else:
             tail.next = buffer
-        self.put_pointer(layout.TAIL, int(last))
+        self.put_pointer(_TAIL, last.virtual)
         self._void_counts()
 
     def chain_front(self, buffer: NdisBuffer) -> None:
@@ -311,7 +319,8 @@ class Packet(Descriptor):
         self._void_counts()
 
     def _void_counts(self) -> None:
-        self.cells[self.at + layout.COUNTS_VALID:self.at + layout.COUNTS_VALID + 1] = b"\0"
+        at = self.at + _COUNTS_VALID
+        self.cells[at:at + 1] = b"\0"
 
     def _end_of(self, buffer: NdisBuffer) -> NdisBuffer:
         for _ in range(LONGEST_CHAIN):

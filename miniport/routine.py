@@ -152,6 +152,9 @@ def by_version(values: dict[str, T], windows: str, default: T) -> T:
 _PLAIN = '''
 def face(self{parameters}):
     n = self._ndis
+    n.calls_left -= 1
+    if not n.calls_left:
+        n.called_for_ever()
     irql = n.scheduler.current.irql
     low, high = n.irql_limits[{index}]
     if irql > high or irql < low:

@@ -14,12 +14,14 @@ from typing import Any
 
 from dmabed.campaign.pairwise import covering_rows
 from dmabed.spec import WorldSpec, size_text
+from dmabed.world import registered_version
+from miniport.miniport import Miniport
 from verifier.address import GIB, MIB
 from verifier.errors import UsageError
 
 AXES: dict[str, tuple[Any, ...]] = {
     "placement": ("hostile", "low", "high", "random"),
-    "bus_offset": (0, GIB),
+    "bus_offset": (0, 16 * MIB),
     "windows": ("2003", "nt4", "2000", "xp", "xp-sp1", "vista", "2008", "7"),
     "ndis": (None, "4.0", "5.0", "5.1"),
     "aged": (None, "fragments", "adversary"),
@@ -67,6 +69,20 @@ def pairwise_conditions(spec: WorldSpec, possible: Possible) -> list[str]:
 
     rows = covering_rows([len(AXES[field]) for field in fields], row_possible)
     return [text for text in dict.fromkeys(_row_text(spec, fields, row) for row in rows) if text]
+
+
+def possible_for(miniport: type[Miniport]) -> Possible:
+    """Judges worlds for *miniport*."""
+
+    def possible(spec: WorldSpec) -> bool:
+        try:
+            spec.check()
+            registered_version(spec, miniport)
+        except UsageError:
+            return False
+        return True
+
+    return possible
 
 
 def changed(spec: WorldSpec, condition: str) -> WorldSpec:

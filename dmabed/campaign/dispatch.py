@@ -57,9 +57,11 @@ class Here(Dispatch):
 class Spread(Dispatch):
     """Lives worlds through any executor that can call a function with plain data elsewhere."""
 
-    def __init__(self, executor: Executor, width: int) -> None:
+    def __init__(self, executor: Executor, width: int, broken: type[Exception] = BrokenExecutor) -> None:
         self._executor = executor
         self._width = width
+        self._broken = broken
+        """What a future raises whose worker died."""
 
     def records(self, job: Job, cases: Iterable[Case]) -> Iterator[Record]:
         """The record of each case, in order."""
@@ -72,10 +74,9 @@ class Spread(Dispatch):
                 return
             chunk, future = under_way.popleft()
             try:
-                found = future.result()
-            except BrokenExecutor:
-                lost = [chunk, *(later for later, _ in under_way)]
-                under_way.clear()
+                found = self._result(future)
+            except self._broken:
+                lost = [chunk, *(under_way.popleft()[0] for _ in range(self._lost_with(under_way)))]
                 for one in self._again(job, lost):
                     yield from one
             else:
@@ -92,7 +93,15 @@ class Spread(Dispatch):
             broken.set_exception(problem)
             return broken
 
+    def _result(self, future: Future[list[Record]]) -> list[Record]:
+        return future.result()
+
+    def _lost_with(self, later: Sequence[tuple[tuple[Case, ...], Future[list[Record]]]]) -> int:
+        """How many of *later*, from the first on, are lost where a worker died: an executor that breaks loses all."""
+        return len(later)
+
     def _again(self, job: Job, lost: Sequence[tuple[Case, ...]]) -> Iterator[list[Record]]:
+        """Live once more what a dead worker had, chunk by chunk."""
         raise BedError("the executor broke: one of its workers died", "use --workers, which finds the world that kills it")
 
 
@@ -107,11 +116,18 @@ class Processes(Spread):
 
     def _again(self, job: Job, lost: Sequence[tuple[Case, ...]]) -> Iterator[list[Record]]:
         for chunk in lost:
-            found = self._alone(job, chunk)
-            yield found if found is not None else [
-                record for case in chunk for record in self._alone(job, (case,)) or [_killer(case)]]
+            yield self._told_apart(job, chunk)
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._executor = _pool(self._width)
+
+    def _told_apart(self, job: Job, chunk: tuple[Case, ...]) -> list[Record]:
+        found = self._alone(job, chunk)
+        if found is not None:
+            return found
+        if len(chunk) == 1:
+            return [killer(chunk[0])]
+        half = len(chunk) // 2
+        return self._told_apart(job, chunk[:half]) + self._told_apart(job, chunk[half:])
 
     def _alone(self, job: Job, chunk: tuple[Case, ...]) -> list[Record] | None:
         """The records of *chunk* from a process of its own; None if that dies."""
@@ -130,7 +146,8 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=prepare)
 
 
-def _killer(case: Case) -> Record:
+def killer(case: Case) -> Record:
+    """The record of a world that ended its process."""
     return Record(case, "not-proven", armed=len(case.faults), detail="the process that lived this world died")
 
 

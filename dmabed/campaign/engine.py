@@ -14,19 +14,21 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from time import monotonic
 
+from dmabed.campaign.covered import Coverage, coverage_of, traced_cases
 from dmabed.campaign.dispatch import Dispatch, Here, Processes, Spread
 from dmabed.campaign.journal import Journal, campaign_key
 from dmabed.campaign.model import UNREACHABLE, Case, Record
 from dmabed.campaign.plan import Plan, Tree, not_used
 from dmabed.campaign.shrink import shrink
-from dmabed.campaign.worker import Job
+from dmabed.campaign.worker import Job, folder_of
 from dmabed.load import find_miniport
 from dmabed.watchdog import GiveUp
+from hw.capture import read_frames
 from miniport.miniport import Miniport
 
 Progress = Callable[[int, int], None]
@@ -54,6 +56,8 @@ class Campaign:
     """Fault points that only a fault brings about and that were not tried: too deep, or inside a series."""
     incomplete: str = ""
     """Why the campaign was cut short; empty if it was not."""
+    coverage: Coverage | None = None
+    """Statements of the miniport that ran and did not; None where nothing was traced."""
     known: set[str] = field(default_factory=set)
     """Fingerprints that a baseline expects."""
 
@@ -86,20 +90,25 @@ class Campaign:
         return "refused" if bare is not None and bare.outcome == "refused" else "clean"
 
 
-
-
 def run(plan: Plan, miniport: type[Miniport] | None = None, *, executor: Executor | None = None, workers: int = 1,
-        resume: Path | None = None, max_time: float | None = None, progress: Progress | None = None,
-        give_up: GiveUp | None = None) -> Campaign:
+        dask: str | None = None, coverage: bool = False, resume: Path | None = None, max_time: float | None = None,
+        progress: Progress | None = None, give_up: GiveUp | None = None) -> Campaign:
     """Run *plan*. *miniport* is the class, where its name in the plan is not enough to find it: such a one lives in this process.
 
-    Worlds are lived here, or spread over *workers* processes, or through any *executor*; the campaign is the same. *resume* names
-    a folder of finished worlds. After *max_time* seconds the rest is left as not covered. Ctrl-C keeps what is done.
+    Worlds are lived here, or spread over *workers* processes, through any *executor*, or over the workers of the Dask scheduler at
+    the address *dask*; the campaign is the same. With *coverage* some worlds are lived once more with a trace of the miniport's
+    lines. *resume* names a folder of finished worlds. After *max_time* seconds the rest is left as not covered. Ctrl-C keeps what
+    is done.
     """
     found = miniport if miniport is not None else find_miniport(plan.spec.miniport, plan.spec.nic)[0]
-    job = Job(plan.spec, plan.selection)
+    frames = tuple(read_frames(Path(plan.spec.pcap))) if plan.spec.pcap is not None else None
+    job = Job(plan.spec, plan.selection, frames=frames)
     dispatch: Dispatch
-    if executor is not None:
+    if dask is not None:
+        from dmabed.campaign.remote import Dask
+
+        dispatch = Dask(dask, found)
+    elif executor is not None:
         dispatch = Spread(executor, getattr(executor, "_max_workers", None) or os.cpu_count() or 1)
     elif workers > 1:
         dispatch = Processes(workers)
@@ -110,6 +119,8 @@ def run(plan: Plan, miniport: type[Miniport] | None = None, *, executor: Executo
     with dispatch:
         try:
             runner.run()
+            if coverage:
+                runner.cover(found)
         except KeyboardInterrupt:
             runner.campaign.incomplete = "interrupted"
         finally:
@@ -153,6 +164,17 @@ class _Runner:
         campaign.points += tree.found
         for record in self._stage(grown, len(grown)):
             record.behind = {}
+
+    def cover(self, miniport: type[Miniport]) -> None:
+        """Live a choice of the worlds again, and note which lines run."""
+        cases = traced_cases(self.campaign.records, self._plan.spec)
+        self._to_come += len(cases)
+        traced = []
+        for record in self._dispatch.records(replace(self._job, trace=True), cases):
+            if self._end is not None and monotonic() > self._end:
+                return
+            traced.append(self._counted(record))
+        self.campaign.coverage = coverage_of(miniport, folder_of(miniport), traced)
 
     def _recordings(self) -> Iterator[Record]:
         """The lives without a fault. One that fails is a world of the campaign, and its faults are not tried."""

@@ -49,13 +49,8 @@ def _cause(cluster: Cluster, world: World) -> dict[str, Any]:
     first = cluster.first
     return {
         "fingerprint": cluster.fingerprint, "outcome": cluster.outcome, "expected": cluster.expected, "detail": first.detail,
-        "cards": _cards(first.case if not first.minimal else _case_of(first.minimal), world) if first.findings else [],
+        "cards": _cards(first.case if not first.minimal else Case.from_id(first.minimal), world) if first.findings else [],
         "worlds": [{"id": r.case.id, "minimal": r.minimal, "replay": r.replay} for r in cluster.records]}
-
-
-def _case_of(id: str) -> Case:
-    faults, _, condition = id.partition("@")
-    return Case(tuple(faults.split(",")), condition)
 
 
 def _cards(case: Case, world: World) -> Sequence[dict[str, Any]]:

@@ -33,6 +33,12 @@ class Case:
         faults = ",".join(self.faults) or "no-fault"
         return f"{faults}@{self.condition}" if self.condition else faults
 
+    @classmethod
+    def from_id(cls, id: str) -> Case:
+        """The case of an `id`, without its root."""
+        faults, _, condition = id.partition("@")
+        return cls(() if faults == "no-fault" else tuple(faults.split(",")), condition)
+
     def plus(self, fault: str) -> Case:
         """The case that has *fault* as well."""
         return replace(self, faults=(*self.faults, fault), root=self.root or self.id)
@@ -60,6 +66,8 @@ class Record:
     """Armed faults that had no occasion, and the reason."""
     behind: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Fault points that are counted behind the last fault: by name the counts when it fired and at the end."""
+    ran: dict[str, list[int]] = field(default_factory=dict)
+    """Where the lines were traced: those that ran, by file."""
     minimal: str = ""
     """The id of the least case that fails alike, where a smaller one does; `replay` is its line."""
 

@@ -17,24 +17,32 @@ from miniport import rules
 from miniport.status import status_name
 from verifier.events import Kind
 from verifier.findings import Finding
+from verifier.rule import Rule
 from verifier.where import place
 
 _TAIL = 64
 """Register reads before the end of a handler that does not return."""
 _RUN_BY_REGISTERS = (dma_rules.DMA_WIDTH, dma_rules.DMA_BOUNDARY, dma_rules.DMA_LENGTH, dma_rules.DMA_ALIGNMENT, dma_rules.DMA_WINDOW,
-                     dma_rules.DMA_STRAY, dma_rules.NEVER_WRITTEN, dma_rules.WIRE_BYTES)
+                     dma_rules.DMA_STRAY, dma_rules.NEVER_WRITTEN, dma_rules.WIRE_BYTES,
+                     dma_rules.DESC_BEFORE_DOORBELL, dma_rules.DESC_OWNER)
 """What a card does whose registers hold something else than the miniport wrote."""
+_INTERRUPT_REGISTERS = ("register-read:CAUSE", "register-write:CAUSE", "register-read:MASK", "register-write:MASK")
+_DEAF_FOR_EVER = (rules.INT_QUIET, rules.INT_NOT_OURS, rules.INT_DISABLE_FIRST, dma_rules.RX_BYTES)
+"""What no driver can help whose card never again tells or takes an interrupt cause or mask."""
 
 
-def record_of(world: World, case: Case, selection: Selection) -> Record:
-    """Judge a world that is over. Faults that had no occasion because an earlier one changed the life are listed as such; a fault
-    that stands alone has to fire."""
+def record_of(world: World, case: Case, selection: Selection, listed: dict[tuple[str, str], bool]) -> Record:
+    """Judge a world that is over. *listed* keeps which names of points have effects that are tried, by condition.
+
+    Faults that had no occasion because an earlier one changed the life are listed as such; a fault that stands alone has to fire."""
     injector = world.machine.injector
     fired = list(injector.fired) if injector is not None else []
     record = Record(case, "recovered", armed=len(case.faults), fired=len(fired))
     record.not_reached = _not_reached(world)
     errors = _counted(world)
-    if world.outcome in ("hang", "crash"):
+    if world.outcome == "hang" and not errors and _deaf(world):
+        record.outcome = "degraded"
+    elif world.outcome in ("hang", "crash"):
         record.outcome = world.outcome
         record.detail = _polled(world) if world.outcome == "hang" else _crashed(world)
     elif errors:
@@ -54,8 +62,16 @@ def record_of(world: World, case: Case, selection: Selection) -> Record:
     if injector is not None:
         before = injector.counts_at_fire
         record.behind = {name: (before.get(name, 0), count) for name, count in injector.counts.items()
-                         if count > before.get(name, 0) and selection.effects(name, world.spec)}
+                         if count > before.get(name, 0) and _is_listed(name, world, case, selection, listed)}
     return record
+
+
+def _is_listed(name: str, world: World, case: Case, selection: Selection, listed: dict[tuple[str, str], bool]) -> bool:
+    key = case.condition, name
+    known = listed.get(key)
+    if known is None:
+        known = listed[key] = bool(selection.effects(name, world.spec))
+    return known
 
 
 def _life_event(world: World) -> bool:
@@ -73,8 +89,15 @@ def _counted(world: World) -> list[Finding]:
     chaos = [fault for fault in injector.fired if (effect := effect_of(fault, world.spec)) and effect.chaos] if injector else []
     if not chaos:
         return errors
-    excused = _RUN_BY_REGISTERS if any(fault.name.startswith("register-write:") for fault in chaos) else ()
+    excused: tuple[Rule, ...] = _RUN_BY_REGISTERS if any(fault.name.startswith("register-write:") for fault in chaos) else ()
+    excused += _DEAF_FOR_EVER if _deaf(world) else ()
     return [finding for finding in errors if finding.rule not in excused and not finding.rule.symptom]
+
+
+def _deaf(world: World) -> bool:
+    """True if a register of the card's interrupt is lost or gives all ones for ever."""
+    injector = world.machine.injector
+    return injector is not None and any(fault.onward and fault.name in _INTERRUPT_REGISTERS for fault in injector.fired)
 
 
 def _not_reached(world: World) -> list[tuple[str, str]]:

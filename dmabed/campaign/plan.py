@@ -18,6 +18,8 @@ PAIR_KINDS = ("routine", "device")
 """Kinds of which pairs are tried."""
 SWEEPS = ("interrupt", "life")
 """Kinds that are tried one at a time at every point of a life: nothing grows behind them, and they are tried behind nothing."""
+FROM_ABOVE = ("upper-edge",)
+"""Kinds whose further uses behind a fault are not tried: they are the protocol's doing, and each would bring more of them."""
 SERIES = 8
 """Uses of a long series that are tried."""
 MOST_RANDOM = 4
@@ -90,7 +92,7 @@ class Tree:
     def __init__(self, plan: Plan, recordings: Sequence[Record]) -> None:
         self._plan = plan
         selection = plan.selection
-        self._grown = replace(selection, kinds=tuple(kind for kind in selection.kinds if kind not in SWEEPS))
+        self._grown = replace(selection, kinds=tuple(kind for kind in selection.kinds if kind not in (*SWEEPS, *FROM_ABOVE)))
         self._second = replace(selection, kinds=tuple(kind for kind in selection.kinds if kind in PAIR_KINDS))
         self._recorded = {r.case.condition: {name: high for name, (_, high) in r.behind.items()} for r in recordings}
         self._known: dict[str, dict[str, int]] = {}
@@ -123,7 +125,7 @@ class Tree:
                 for fault in self._second.faults(name, low, min(high, tried), plan.spec):
                     yield case.plus(fault)
             begin = max(low, tried)
-            for first, last in _ends(begin, high, plan.series):
+            for first, last in ends(begin, high, plan.series):
                 for fault in self._grown.faults(name, first, last, plan.spec):
                     yield case.plus(fault)
             self.left_out += max(0, high - begin - plan.series) if plan.series else 0
@@ -135,7 +137,7 @@ class Tree:
         return effect.kind if effect is not None else ""
 
 
-def _ends(low: int, high: int, most: int) -> Iterator[tuple[int, int]]:
+def ends(low: int, high: int, most: int) -> Iterator[tuple[int, int]]:
     """The first and the last uses from *low* + 1 to *high*, *most* in all."""
     if not most or high - low <= most:
         yield low, high

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dmabed.campaign.baseline import Complaint
@@ -57,6 +57,7 @@ def campaign_json(campaign: Campaign, world: World, complaints: Sequence[Complai
                  "id": cluster.first.case.id, "expected": cluster.expected} for cluster in causes],
         baseline=[{"fingerprint": c.entry.fingerprint, "state": c.state, "reason": c.entry.reason,
                    "expires": c.entry.expires.isoformat()} for c in complaints],
+        coverage=None if campaign.coverage is None else asdict(campaign.coverage),
         worlds=[_world(record) for record in campaign.records])
     return result
 

@@ -27,7 +27,7 @@ def render(campaign: Campaign, result: Json, complaints: Sequence[Complaint] = (
     options = result["world"]
     title = f"every fault of {clean(options['miniport'])} on NIC {clean(options['nic'])}"
     sections = [[[(part, "head")] for part in textwrap.wrap(title, width)], _table(campaign), _causes(campaign, width),
-                _lists(campaign, width), _baseline(complaints, width), _proof(campaign, width)]
+                _lists(campaign, width), _not_run(campaign, width), _baseline(complaints, width), _proof(campaign, width)]
     out = [line for section in sections if section for line in [*section, []]]
     verdict = result["verdict"]
     failing = len(campaign.failing)
@@ -100,6 +100,21 @@ def _lists(campaign: Campaign, width: int) -> list[Line]:
                                                        subsequent_indent="      ", break_on_hyphens=False)]
     if len(reasons) > SHOWN:
         out.append([(f"   {count(len(reasons) - SHOWN, 'more reason')} not listed; --json holds all", "dim")])
+    return out
+
+
+def _not_run(campaign: Campaign, width: int) -> list[Line]:
+    coverage = campaign.coverage
+    if coverage is None or not coverage.missed:
+        return []
+    head = f"  {len(coverage.missed):,} of {count(coverage.statements, 'statement')} of the miniport ran in none of " \
+        f"{count(coverage.worlds, 'traced world')}"
+    out: list[Line] = [[("never run", "head"), (head, "dim")]]
+    for one in coverage.missed[:SHOWN]:
+        text = f"   {clean(one.file)}:{one.line}  {clean(one.source)}"
+        out.append([(text if len(text) <= width else text[:width - 3] + "...", "")])
+    if len(coverage.missed) > SHOWN:
+        out.append([(f"   {count(len(coverage.missed) - SHOWN, 'more statement')} not listed; --json holds all", "dim")])
     return out
 
 

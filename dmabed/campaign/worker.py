@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import inspect
+import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType
 
 from dmabed.campaign.conditions import changed
+from dmabed.campaign.covered import ran_lines
 from dmabed.campaign.model import Case, Record
 from dmabed.campaign.outcome import record_of
 from dmabed.campaign.points import Selection
@@ -25,6 +28,8 @@ from dmabed.world import World, run_world
 from miniport.miniport import Miniport
 from verifier.errors import BedError, UsageError
 
+PARENT_GONE = 71
+"""Exit code of a process for which nobody waits any more."""
 CANNOT_BE_ENDED = 70
 """Exit code of a process whose miniport catches everything that would end its loop."""
 
@@ -37,6 +42,10 @@ class Job:
     selection: Selection
     seconds: float = SECONDS
     """How long a handler may run on the host before it counts as hung."""
+    frames: tuple[bytes, ...] | None = None
+    """The frames of a capture file, where one is named."""
+    trace: bool = False
+    """True to note in each record which lines of the miniport ran."""
 
     def world_spec(self, case: Case) -> WorldSpec:
         """The world of *case*."""
@@ -44,27 +53,38 @@ class Job:
 
 
 def prepare() -> None:
-    """Make a process ready to work: Ctrl-C is for the one that waits for it."""
+    """Make a process ready to work: Ctrl-C is for the one that waits for it, and it ends when that one is gone, however it went."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(PARENT_GONE)
 
 
 def live_in_process(job: Job, cases: Sequence[Case]) -> list[Record]:
     """Live *cases* in a process that may know nothing yet."""
     with redirect_stdout(sys.stderr):  # what it prints while it is imported belongs to no world
         miniport, _ = find_miniport(job.spec.miniport, job.spec.nic)
-
-    def give_up(stuck: CodeType) -> None:
-        os._exit(CANNOT_BE_ENDED)
-
-    return live(job, miniport, cases, give_up)
+    return live(job, miniport, cases, end_process)
 
 
-def live(job: Job, miniport: type[Miniport], cases: Sequence[Case], give_up: GiveUp | None = None) -> list[Record]:
+def end_process(stuck: CodeType) -> None:
+    """End a process whose miniport cannot be ended."""
+    os._exit(CANNOT_BE_ENDED)
+
+
+def live(job: Job, miniport: type[Miniport], cases: Sequence[Case], give_up: GiveUp | None = None,
+         see: Callable[[World], object] | None = None) -> list[Record]:
     """Live *cases*, in order. An endless loop ends by the host's clock; nothing that a miniport prints is shown. *give_up* ends
-    the process of one that cannot be ended."""
+    the process of one that cannot be ended; *see* is shown each world."""
     records: list[Record] = []
     dog = Watchdog(job.seconds, give_up)
     base = folder_of(miniport)
+    listed: dict[tuple[str, str], bool] = {}
 
     def all_of_them() -> None:
         for case in cases:
@@ -72,7 +92,12 @@ def live(job: Job, miniport: type[Miniport], cases: Sequence[Case], give_up: Giv
             if dog.stuck is not None and world.outcome == "hang":
                 conclude(world, dog.stuck)
             dog.stuck = None
-            records.append(record_of(world, case, job.selection))
+            if see is not None:
+                see(world)
+            record = record_of(world, case, job.selection, listed)
+            if world.lines is not None:
+                record.ran = ran_lines(world.lines, base)
+            records.append(record)
 
     with Printed().taking():
         dog.run(all_of_them)
@@ -82,7 +107,8 @@ def live(job: Job, miniport: type[Miniport], cases: Sequence[Case], give_up: Giv
 def one_world(job: Job, miniport: type[Miniport], base: Path, case: Case) -> World:
     """Live the world of *case*; its points are counted even if no fault is armed."""
     try:
-        return run_world(job.world_spec(case), miniport, base, record=True)
+        frames = None if job.frames is None else list(job.frames)
+        return run_world(job.world_spec(case), miniport, base, record=True, frames=frames, trace_lines=job.trace)
     except SystemExit as stop:
         raise UsageError(f"the miniport ends the program (exit {stop.code})", "take sys.exit out of it") from None
     except UsageError:

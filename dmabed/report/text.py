@@ -212,7 +212,8 @@ def _corrupted(result: Json, width: int) -> list[Line]:
 
 def _iommu_faults(result: Json, width: int) -> list[Line]:
     faults_seen = result.get("iommu_faults") or ()
-    out: list[Line] = [[("iommu      ", "head"), (facts.count(len(faults_seen), "access", "accesses") + " stopped", "bad")]] if faults_seen else []
+    stopped = facts.count(len(faults_seen), "access", "accesses") + " stopped"
+    out: list[Line] = [[("iommu      ", "head"), (stopped, "bad")]] if faults_seen else []
     for fault in faults_seen[:facts.FINDINGS_SHOWN]:
         text = (f"{hex_address(fault['address'])}  {fault['device']} {'writes' if fault['writes'] else 'reads'} "
                 f"{facts.size_text(fault['length'])}  {clean(fault['purpose'])}")

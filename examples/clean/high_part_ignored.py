@@ -13,7 +13,7 @@ from _base import ADDRESS, BUFFER_BYTES, CONTROL, DESCRIPTOR_BYTES, LENGTH, SLOT
 from miniport.adapter import Adapter
 from miniport.packet import Packet
 from miniport.reference import hardware as hw
-from miniport.status import NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+from miniport.status import NDIS_DMA_32BITS, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
 
 HIGHEST = (1 << 40) - 1
 BLOCK_BYTES = SLOTS * BUFFER_BYTES
@@ -23,6 +23,7 @@ class HighPartIgnored(Example):
     """Runs on a machine with more than 4 GB."""
 
     machine = {"ram": "5G", "limits": "tg3-40"}
+    dma_width = NDIS_DMA_32BITS
 
     def claim_transmit_buffers(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
         """Contiguous memory anywhere."""

@@ -68,6 +68,8 @@ class Example(Miniport):
 
     attributes = s.NDIS_ATTRIBUTE_BUS_MASTER | s.NDIS_ATTRIBUTE_DESERIALIZE
     context_class: ClassVar[type[Context]] = Context
+    dma_width = s.NDIS_DMA_24BITS
+    """The largest of NDIS's three widths that the card's own does not fall below: 24 for 26 bits."""
 
     # Life
 
@@ -132,8 +134,8 @@ class Example(Miniport):
         return s.NDIS_STATUS_DEVICE_FAILED
 
     def claim_dma(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
-        """Declare the largest of NDIS's three widths that the card's own does not fall below: 24 for 26 bits."""
-        status: int = adapter.allocate_map_registers(0, s.NDIS_DMA_24BITS, 1, LARGEST_FRAME)
+        """Declare the DMA width."""
+        status: int = adapter.allocate_map_registers(0, self.dma_width, 1, LARGEST_FRAME)
         if status == NDIS_STATUS_SUCCESS:
             undo.callback(adapter.free_map_registers)
         return status

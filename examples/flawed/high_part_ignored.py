@@ -3,7 +3,7 @@
 
 Wrong:    the driver keeps the low 32 bits of the device address only.
 Silicon:  the card reads 4 GB lower: memory of somebody else, or none.
-Expected: dma-stray, with the store that gives the buffer to the card.
+Expected: contig-phys-64bit, with the store that gives the buffer to the card.
 Mend:     keep all 64 bits, and write both halves.
 """
 
@@ -16,7 +16,7 @@ from _base import ADDRESS, BUFFER_BYTES, CONTROL, DESCRIPTOR_BYTES, LENGTH, SLOT
 from miniport.adapter import Adapter
 from miniport.packet import Packet
 from miniport.reference import hardware as hw
-from miniport.status import NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+from miniport.status import NDIS_DMA_32BITS, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
 
 HIGHEST = (1 << 40) - 1
 BLOCK_BYTES = SLOTS * BUFFER_BYTES
@@ -26,6 +26,7 @@ class HighPartIgnored(Example):
     """Knows no machine with so much memory."""
 
     machine = {"ram": "5G", "limits": "tg3-40"}
+    dma_width = NDIS_DMA_32BITS
 
     def claim_transmit_buffers(self, adapter: Adapter, context: Context, undo: ExitStack) -> int:
         """Contiguous memory anywhere."""

@@ -3,7 +3,7 @@
 
 Wrong:    the device address goes to the card whether there is memory or not.
 Silicon:  after a failure the address means nothing: the card writes received frames there.
-Expected: dma-width, with the store that gives the buffer to the card, under NdisMAllocateSharedMemory#5.
+Expected: shared-alloc-null-both, with the store that gives the buffer to the card, under NdisMAllocateSharedMemory#5.
 Mend:     test the virtual address of each allocation.
 """
 

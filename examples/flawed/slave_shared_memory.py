@@ -3,7 +3,7 @@
 
 Wrong:    before Windows XP SP1, NdisMAllocateSharedMemory serves bus masters only, and nobody tests what it gave.
 Silicon:  the call gives no memory: the system crashes in the start of the miniport.
-Expected: miniport-exception, with the first use; the notice shared-alloc-slave-old tells why.
+Expected: shared-alloc-check-required, with the first use; the notice shared-alloc-slave-old tells why.
 Mend:     take memory from the pool, as NdisMSetupDmaTransfer copies what the controller cannot reach.
 """
 

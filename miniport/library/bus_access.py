@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from miniport.handlers import INIT
@@ -92,15 +92,13 @@ for _size, _name, _type, _page in ((1, "Uchar", "UCHAR", 0), (2, "Ushort", "USHO
            169 + _page, _buffer_write(_size, BY_PYTHON[f"raw_write_port_{_lower}"].implementation), immediate=False)
 
 
-def _pieces(offset: int, length: int) -> list[tuple[int, int]]:
+def _pieces(offset: int, length: int) -> Iterator[tuple[int, int]]:
     """(offset, size) of the accesses that a copy in device memory takes: bytes up to a multiple of 4, ULONGs, the last bytes."""
     end = offset + max(length, 0)
-    pieces = []
     while offset < end:
         size = _ULONG if offset % _ULONG == 0 and end - offset >= _ULONG else 1
-        pieces.append((offset, size))
+        yield offset, size
         offset += size
-    return pieces
 
 
 _READ = {size: BY_PYTHON[f"read_register_{name}"].implementation for size, name in ((1, "uchar"), (4, "ulong"))}
@@ -130,7 +128,7 @@ def move_mapped_memory(ndis: Ndis, adapter: Adapter, destination: RegisterWindow
     """Copy device memory at an offset of one mapping to device memory at an offset of a mapping, the same or another. In ULONGs
     where both offsets allow it, else in bytes, from the lowest address up; the page says nothing of ranges that overlap."""
     together = destination_offset % _ULONG == source_offset % _ULONG
-    for at, size in _pieces(source_offset, length) if together else [(source_offset + i, 1) for i in range(length)]:
+    for at, size in _pieces(source_offset, length) if together else ((source_offset + i, 1) for i in range(length)):
         _WRITE[size](adapter, destination, destination_offset + at - source_offset, _READ[size](adapter, source, at))
 
 

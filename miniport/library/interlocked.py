@@ -25,12 +25,11 @@ def atomically(ndis: Ndis, operation: Callable[[], T]) -> T:
     """What *operation* returns; no processor is switched to in it."""
     scheduler, port = ndis.scheduler, ndis.port
     frozen, scheduler.frozen = scheduler.frozen, True
-    bits = port.read_bit, port.write_bit
-    port.read_bit = port.write_bit = 0
+    access, port.access = port.access, None
     try:
         return operation()
     finally:
-        port.read_bit, port.write_bit = bits
+        port.access = access
         scheduler.frozen = frozen
         scheduler.attention = not frozen
 

@@ -84,22 +84,23 @@ def dpr_release_spin_lock(ndis: Ndis, adapter: Adapter, lock: SpinLock) -> None:
 
 def acquire(ndis: Ndis, lock: SpinLock, *, by_dpr: bool = False) -> None:
     """Make the running processor the holder of *lock*, at DISPATCH_LEVEL."""
-    report = ndis.findings.report
     processor = ndis.scheduler.current
     if not lock.live:
-        report(rules.LOCK_INIT, f"{lock.name} is acquired after it was freed", subject=(lock,))
+        ndis.findings.report(rules.LOCK_INIT, f"{lock.name} is acquired after it was freed", subject=(lock,))
     if lock.holder is not None:
         # Nothing else can hold it here: deferred calls begin only while no lock is held.
         from miniport.ndis import WorldEnds
-        report(rules.LOCK_RECURSIVE, f"{lock.name} is acquired while processor {lock.holder} holds it: deadlock", subject=(lock,),
-               related=[("first acquired", lock.acquired_at)], bugcheck="0xC4/0x1000 under deadlock detection")
+        ndis.findings.report(
+            rules.LOCK_RECURSIVE, f"{lock.name} is acquired while processor {lock.holder} holds it: deadlock", subject=(lock,),
+            related=[("first acquired", lock.acquired_at)], bugcheck="0xC4/0x1000 under deadlock detection")
         raise WorldEnds("hang")
     lock.holder = processor.number
     lock.by_dpr = by_dpr
     lock.irql_before = processor.irql
-    lock.acquired_at = ndis.where.capture()
-    ndis.held.append(lock)
-    if len(ndis.held) > 1:
+    lock.acquired_at = ndis.where.capture(3)
+    held = ndis.held
+    held.append(lock)
+    if len(held) > 1:
         ndis.lock_order.nested(lock)
     ndis.lockset.locks_changed()
     ndis.scheduler.locks += 1

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 MOST_DESCRIPTORS = 0xFFFF
 """Packets that a pool can have."""
+_UINT = 0xFFFFFFFF
 
 
 # Pools
+
 
 @routine("NdisAllocatePacketPool", irql=UP_TO_DISPATCH, handlers=NOT_AT_DIRQL, fails=("RESOURCES",),
          on_failure=lambda status: (status, None),
@@ -60,7 +62,8 @@ def free_packet_pool(ndis: Ndis, adapter: Adapter, pool: Pool) -> None:
 def allocate_buffer_pool(ndis: Ndis, adapter: Adapter, number_of_descriptors: int) -> tuple[int, Pool | None]:
     """A pool of buffer descriptors. Returns (status, pool); it never fails. A machine without memory for them gives the pool
     NULL, which is as good: each buffer takes its descriptor from the system then."""
-    return NDIS_STATUS_SUCCESS, _pool(ndis, adapter, "buffer pool", "NdisAllocateBufferPool", number_of_descriptors, layout.MDL.size)
+    return NDIS_STATUS_SUCCESS, _pool(ndis, adapter, "buffer pool", "NdisAllocateBufferPool", number_of_descriptors & _UINT,
+                                      layout.MDL.size)
 
 
 @routine("NdisFreeBufferPool", irql=UP_TO_DISPATCH, handlers=NOT_AT_DIRQL, c="VOID NdisFreeBufferPool(NDIS_HANDLE)",
@@ -207,6 +210,7 @@ def unchain_buffer_at_back(ndis: Ndis, adapter: Adapter, packet: Packet) -> Ndis
 
 def _packet_pool(ndis: Ndis, adapter: Adapter, name: str, count: int, protocol_reserved: int) -> tuple[int, Pool | None]:
     pool = None
+    count, protocol_reserved = count & _UINT, protocol_reserved & _UINT
     if count <= MOST_DESCRIPTORS:
         pool = _pool(ndis, adapter, "packet pool", name, count, layout.packet_bytes(protocol_reserved), protocol_reserved)
     if pool is None:

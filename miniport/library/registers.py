@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from hw.bus import PORT_NS, READ_NS
 from miniport import rules
 from miniport.handlers import INIT, INIT_OR_HALT
 from miniport.routine import PASSIVE, routine
@@ -134,6 +135,7 @@ def _wrong_access(adapter: Adapter, window: RegisterWindow, offset: int, size: i
         rule = rules.PORTS_EXACT if window.ports else rules.UNMAP_EXACT
         text = f"{kind} access of {size} bytes at offset 0x{offset:x}, outside {window!r}"
     adapter.report(rule, text, window)
+    adapter._ndis.clock.advance(PORT_NS if ports else READ_NS)  # a loop that polls such a range must see time pass
     return (1 << size * 8) - 1
 
 

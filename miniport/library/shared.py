@@ -11,6 +11,7 @@ from hw.processor import DISPATCH_LEVEL, PASSIVE_LEVEL, irql_name
 from miniport import rules
 from miniport.adapter_state import Bounce, MapRegisters
 from miniport.handlers import INIT, INIT_OR_HALT, METHODS, NOT_SHUTDOWN, Handler
+from miniport.nulls import POISON_ADDRESS
 from miniport.packet import NdisBuffer
 from miniport.routine import ANY, PASSIVE, UP_TO_DISPATCH, routine
 from miniport.status import (
@@ -23,7 +24,7 @@ from miniport.status import (
 from miniport.versions import at_least, title
 from miniport.view import View
 from verifier.address import KIB, PAGE_SIZE, LogicalAddress, Span, hex_address, pages_for
-from verifier.address_book import Block, BlockKind
+from verifier.address_book import Block, BlockKind, Incoming
 from verifier.errors import BedError
 from verifier.rule import Severity, rule
 
@@ -31,14 +32,14 @@ if TYPE_CHECKING:
     from miniport.adapter import Adapter
     from miniport.ndis import Ndis
 
-POISON_ADDRESS = LogicalAddress(0xDEAD_BEEF_DEAD_B000)
-"""What the physical address holds after an allocation that failed: no document defines it."""
 SLAVE_OLD = rule(
     "shared-alloc-slave-old", "before Windows XP SP1 and Server 2003, give a slave card pool memory: NdisMSetupDmaTransfer takes any",
     severity=Severity.WARNING, also=("shared-alloc-slave-new",))
 FREE_SLAVE = rule("shared-free-slave", "free shared memory of a slave card only where NDIS gives it some: from XP SP1 on")
 SLAVE_BOUNDARY = 64 * KIB
 """What a HAL keeps common buffers of a slave inside, for word channels, too (ReactOS halx86, HalAllocateCommonBuffer)."""
+ABSURD_COUNT = 0x10000
+"""What NdisQueryMapRegisterCount gives from Windows 2000 on (KB Q253233: an invalid count)."""
 MOST_MAP_REGISTERS = 64
 """Map registers that one miniport may have (ff552300)."""
 
@@ -60,7 +61,8 @@ def allocate_map_registers(ndis: Ndis, adapter: Adapter, dma_channel: int, dma_s
     if not adapter.attributes_set:
         report(rules.ATTRIBUTES_FIRST, f"{name} before NdisMSetAttributesEx", subject=(name,))
     if not adapter.bus_master:
-        report(rules.MAPREG_BUSMASTER, f"{name} without NDIS_ATTRIBUTE_BUS_MASTER", subject=(name,))
+        also = rules.MAPREG_BUSMASTER.also if ndis.nic.limits.kind is DmaKind.SLAVE else ()
+        report(rules.MAPREG_BUSMASTER, f"{name} without NDIS_ATTRIBUTE_BUS_MASTER", subject=(name,), also=also)
         ndis.refused(name)
         return NDIS_STATUS_RESOURCES
     if dma_size not in DMA_SIZE_BITS:
@@ -71,6 +73,12 @@ def allocate_map_registers(ndis: Ndis, adapter: Adapter, dma_channel: int, dma_s
         report(rules.MAPREG_CHANNEL, f"{name}: DmaChannel {dma_channel} for a NIC that is not on ISA", subject=(name,))
     if adapter.scatter_gather:
         report(rules.MAPREG_OR_SG, f"{name} after NdisMInitializeScatterGatherDma", subject=(name,))
+    if DMA_SIZE_BITS[dma_size] == 24 and ndis.nic.bus_kind == "pci" and ndis.nic.limits.address_bits >= 32:
+        report(rules.MAPREG_NOT_24, f"{name} with NDIS_DMA_24BITS for a PCI NIC with {ndis.nic.limits.address_bits} address bits",
+               subject=(name,))
+    if base_map_registers_needed == ABSURD_COUNT and at_least(ndis.windows, "2000"):
+        report(rules.MAPREG_QUERY_OBSOLETE, f"{name} with 0x{ABSURD_COUNT:x} map registers, the number that NdisQueryMapRegisterCount "
+               f"gives on {title(ndis.windows)}", subject=(name,))
     pages = pages_for(maximum_buffer_size) + (maximum_buffer_size > 1)
     if base_map_registers_needed * pages > MOST_MAP_REGISTERS or maximum_buffer_size <= 0 or adapter.map_registers is not None:
         ndis.refused(name)
@@ -112,17 +120,23 @@ def free_map_registers(ndis: Ndis, adapter: Adapter) -> None:
         ndis.findings.report(
             rules.MAPREG_FREE_OPEN, f"NdisMFreeMapRegisters with map registers {sorted(state.busy)} in use",
             subject=("map registers",), bugcheck="0xE6/0x10 under DMA verification")
+    for index in tuple(state.incoming):
+        _arrived(state, index)
     if state.bounce is not None:
         ndis.memory.free(state.bounce, "NdisMFreeMapRegisters", METHODS[ndis.handler])
     adapter.map_registers = None
     adapter.release("map registers")
 
 
-@routine("NdisQueryMapRegisterCount", irql=PASSIVE, handlers=INIT, fails=("NOT_SUPPORTED",), on_failure=lambda s: (s, 0),
+@routine("NdisQueryMapRegisterCount", irql=PASSIVE, irql_rule="mapreg-query-before", handlers=INIT,
+         handlers_rule="mapreg-query-before", fails=("NOT_SUPPORTED",), on_failure=lambda s: (s, 0),
          c="NDIS_STATUS NdisQueryMapRegisterCount(NDIS_INTERFACE_TYPE, OUT PUINT MapRegisterCount)", source="nt4:103ndisx_159")
 def query_map_register_count(ndis: Ndis, adapter: Adapter, bus_type: int) -> tuple[int, int]:
     """How many map registers there are: no useful number from Windows 2000 on. Returns (status, count)."""
-    return NDIS_STATUS_SUCCESS, 0x10000 if at_least(ndis.windows, "2000") else MOST_MAP_REGISTERS
+    name = "NdisQueryMapRegisterCount"
+    if adapter.map_registers is not None:
+        ndis.findings.report(rules.MAPREG_QUERY_BEFORE, f"{name} after NdisMAllocateMapRegisters", subject=(name,))
+    return NDIS_STATUS_SUCCESS, ABSURD_COUNT if at_least(ndis.windows, "2000") else MOST_MAP_REGISTERS
 
 
 @routine("NdisGetBufferPhysicalArraySize", irql=UP_TO_DISPATCH,
@@ -141,7 +155,9 @@ def start_buffer_physical_mapping(ndis: Ndis, adapter: Adapter, buffer: NdisBuff
     report, state, name = ndis.findings.report, adapter.map_registers, "NdisMStartBufferPhysicalMapping"
     index = physical_map_register
     if state is None:
-        report(rules.MAPREG_START, f"{name} without map registers", subject=(name,))
+        freed = adapter.map_registers_freed_at is not None
+        report(rules.MAPREG_START, f"{name} {'after NdisMFreeMapRegisters' if freed else 'without map registers'}", subject=(name,),
+               also=rules.MAPREG_START.also if freed else ())
         return ()
     if not 0 <= index < state.count:
         report(rules.MAPREG_INDEX, f"{name}: map register {index}; the adapter has {state.count}", subject=("map register", index))
@@ -166,19 +182,26 @@ def _map_buffer(ndis: Ndis, state: MapRegisters, buffer: NdisBuffer, index: int,
     reach = 1 << state.bits
     pieces: list[tuple[LogicalAddress, int]] = []
     bounced: list[Bounce] = []
+    incoming = state.incoming[index] = []
     at = view.offset
     while left:
         physical = block.physical_at(at)
         size = min(left, PAGE_SIZE - (physical & (PAGE_SIZE - 1)))
         logical = bus.to_logical(physical)
         if logical < 0 or logical + size > reach:
-            logical = bus.to_logical(_bounce(ndis, state, bounced, block, at, size, write_to_device))
+            physical = _bounce(ndis, state, bounced, block, at, size, write_to_device)
+            logical = bus.to_logical(physical)
+        if not write_to_device:
+            incoming.append(Incoming(block, at, size, physical))
         if pieces and pieces[-1][0] + pieces[-1][1] == logical:
             pieces[-1] = pieces[-1][0], pieces[-1][1] + size
         else:
             pieces.append((LogicalAddress(logical), size))
         at += size
         left -= size
+    for holder in (block, state.bounce):
+        if holder is not None and incoming:
+            holder.expect(holder.incoming + incoming)
     block.was_mapped = True
     block.device_reads += write_to_device
     block.device_writes += not write_to_device
@@ -215,6 +238,11 @@ def _bounce(ndis: Ndis, state: MapRegisters, bounced: list[Bounce], block: Block
 def complete_buffer_physical_mapping(ndis: Ndis, adapter: Adapter, buffer: NdisBuffer, physical_map_register: int) -> None:
     """End a mapping when the NIC has done with the buffer: its device addresses are not valid any more."""
     state, index = adapter.map_registers, physical_map_register
+    if state is not None and index not in state.busy and state.completed.get(index) is buffer:
+        ndis.findings.report(
+            rules.MAPREG_ONCE, f"NdisMCompleteBufferPhysicalMapping: the mapping of this buffer by map register {index} was completed "
+            "before", subject=("map register", index), bugcheck="0xE6/0x16 under DMA verification")
+        return
     if state is None or state.busy.get(index) is not buffer:
         ndis.findings.report(
             rules.MAPREG_MATCH, f"NdisMCompleteBufferPhysicalMapping: map register {index} does not map this buffer",
@@ -233,7 +261,16 @@ def complete_buffer_physical_mapping(ndis: Ndis, adapter: Adapter, buffer: NdisB
     to_device = state.to_device.pop(index)
     block.device_reads -= to_device
     block.device_writes -= not to_device
-    del state.busy[index]
+    _arrived(state, index)
+    state.completed[index] = state.busy.pop(index)
+
+
+def _arrived(state: MapRegisters, index: int) -> None:
+    """The processor may look again at what map register *index* mapped for the NIC to write."""
+    for piece in state.incoming.pop(index, ()):
+        for holder in (piece.block, state.bounce):
+            if holder is not None and holder.incoming:
+                holder.expect([other for other in holder.incoming if other is not piece])
 
 
 # Scatter/gather
@@ -247,14 +284,20 @@ def initialize_scatter_gather_dma(ndis: Ndis, adapter: Adapter, dma_64bit_addres
     report, name = ndis.findings.report, "NdisMInitializeScatterGatherDma"
     if not adapter.bus_master or not adapter.attributes_set or ndis.ndis_version < (5, 0):
         if not adapter.attributes_set:
-            report(rules.ATTRIBUTES_FIRST, f"{name} before NdisMSetAttributesEx", subject=(name,))
+            report(rules.SG_AFTER_ATTRIBUTES, f"{name} before NdisMSetAttributesEx", subject=(name,), also=("attr5-first",))
+        elif not adapter.bus_master:
+            report(rules.SG_AFTER_ATTRIBUTES, f"{name} without NDIS_ATTRIBUTE_BUS_MASTER", subject=(name,))
+        else:
+            report(rules.SG_VERSION, f"{name} by a miniport that is registered as NDIS 4.0", subject=(name,))
         ndis.refused(name)
         return NDIS_STATUS_NOT_SUPPORTED
     if adapter.map_registers is not None:
         report(rules.MAPREG_OR_SG, f"{name} after NdisMAllocateMapRegisters", subject=(name,))
     if ndis.nic.limits.address_bits < 32:
         report(rules.SG_NOT_24, f"{name} for a NIC with {ndis.nic.limits.address_bits} address bits", subject=(name,))
-    adapter.scatter_gather = True
+    adapter.scatter_gather = ndis.nic.dma.lists = True
+    adapter.longest_mapping = maximum_physical_mapping
+    adapter.scatter_gather_at = ndis.where.capture()
     adapter.dma_bits = 64 if dma_64bit_addresses else 32
     return NDIS_STATUS_SUCCESS
 
@@ -274,20 +317,20 @@ def allocate_shared_memory(ndis: Ndis, adapter: Adapter, length: int, cached: bo
     slave = not adapter.bus_master and ndis.nic.limits.kind is DmaKind.SLAVE
     if slave and not at_least(ndis.windows, "xp-sp1"):
         report(SLAVE_OLD, f"{name} for a NIC that is no bus master: {title(ndis.windows)} gives no memory", subject=(name,))
-        ndis.refused(name)
+        ndis.refused(name, length)
         return None, POISON_ADDRESS
     channel_held = slave and any(claim.routine == "NdisMRegisterDmaChannel" for claim in adapter.claims.values())
     if adapter.map_registers is None and not adapter.scatter_gather and not channel_held:
         report(rules.SHARED_AFTER_DMA, f"{name} before NdisMAllocateMapRegisters or NdisMInitializeScatterGatherDma: no memory "
                "is given", subject=(name,))
-        ndis.refused(name)
+        ndis.refused(name, length)
         return None, POISON_ADDRESS
     if length <= 0:
-        ndis.refused(name)
+        ndis.refused(name, length)
         return None, POISON_ADDRESS
     block = shared_block(ndis, adapter, name, length, cached)
     if block is None:
-        ndis.refused(name)
+        ndis.refused(name, length)
         return None, POISON_ADDRESS
     adapter.claim(block, block.name, name, block, also=("shared-free-all-at-halt",))
     return View(ndis.port, block), LogicalAddress(block.logical or 0)
@@ -330,6 +373,11 @@ def free_shared_memory(ndis: Ndis, adapter: Adapter, length: int, cached: bool, 
             where=adapter.map_registers_freed_at, block=block, subject=("map registers",),
             related=[(f"{block.name} freed", ndis.where.capture())], bugcheck="0xE6/0x07 under DMA verification")
     check_device_idle(ndis, name, block)
+    lent = next((packet for packet in adapter.outstanding_receives.values() if ndis.protocol.receiving.lies_in(packet, block)), None)
+    if lent is not None:
+        ndis.findings.report(
+            rules.SHARED_FREE_LENT, f"{name} of {block.describe()} while {lent!r}, which was indicated from it, is not returned",
+            block=block)
     ndis.memory.free(block, name, METHODS[ndis.handler])
     adapter.release(block)
 

@@ -15,7 +15,8 @@ from hw.clock import MS, US
 from hw.processor import DISPATCH_LEVEL, PASSIVE_LEVEL, Processor
 from miniport.context import AdapterContext
 from miniport.handlers import INIT, RUN_TIME, Handler
-from miniport.library.shared import POISON_ADDRESS, shared_block
+from miniport.library.shared import shared_block
+from miniport.nulls import POISON_ADDRESS
 from miniport.routine import UP_TO_DISPATCH, routine
 from miniport.status import NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING
 from miniport.versions import at_least
@@ -73,7 +74,7 @@ class Request:
         view: View | None = None
         address = POISON_ADDRESS
         if block is None:
-            ndis.refused(name)
+            ndis.refused(name, self.length)
         else:
             block.where = self.where
             adapter.claim(block, block.name, name, block, also=("shared-free-all-at-halt",))

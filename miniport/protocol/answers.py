@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from struct import unpack
 from typing import TYPE_CHECKING
 
 from miniport import status as s
@@ -18,7 +19,8 @@ STATUS_SET = rule(
     "request-status-set", "answer with NDIS_STATUS_SUCCESS, _PENDING, _INVALID_OID, _NOT_SUPPORTED, _INVALID_LENGTH, _INVALID_DATA, "
     "_BUFFER_TOO_SHORT, _NOT_ACCEPTED, _RESOURCES or _FAILURE", severity=Severity.WARNING)
 SHORT_QUERY = rule("query-short-buffer", "refuse a buffer that is too short, with NDIS_STATUS_INVALID_LENGTH or _BUFFER_TOO_SHORT")
-BYTES_WRITTEN = rule("query-bytes-written", "set BytesWritten to the number of bytes that the OID has")
+BYTES_WRITTEN = rule(
+    "query-bytes-written", "set BytesWritten to the number of bytes that the OID has", severity=Severity.WARNING)
 BYTES_NEEDED = rule(
     "query-bytes-needed", "set BytesNeeded to the bytes that the OID takes, when the buffer is too short", severity=Severity.WARNING)
 SHORT_SET = rule("set-short-refused", "refuse a set with fewer bytes than the OID has, with NDIS_STATUS_INVALID_LENGTH")
@@ -88,7 +90,8 @@ class Answers:
         elif request.oid == s.OID_GEN_SUPPORTED_LIST:
             if len(data) % 4:
                 self._report(SUPPORTED_LIST, request, f"the supported list has {len(data)} bytes, which is no multiple of 4")
-            self._listed = frozenset(int.from_bytes(data[at:at + 4], "little") for at in range(0, len(data), 4))
+            whole = data + bytes(-len(data) % 4)
+            self._listed = frozenset(unpack(f"<{len(whole) // 4}I", whole))
 
     def _report(self, rule: Rule, request: Request, message: str) -> None:
         miniport = self._ndis.miniport

@@ -223,6 +223,10 @@ class Protocol:
             packet.owner = Owner.MINIPORT
             adapter.outstanding_sends[packet.number] = self.accepted[packet.number] = packet
             if adapter.scatter_gather and packet.scatter_gather is None:
+                if len(packet.frame) > adapter.longest_mapping:
+                    ndis.findings.report(
+                        rules.SG_MAX_MAPPING, f"a packet of {len(packet.frame)} bytes is handed down; MaximumPhysicalMapping is "
+                        f"{adapter.longest_mapping}", where=adapter.scatter_gather_at, subject=("scatter/gather",))
                 self._packets.map(packet)
         if self._arrays:
             self._send_array(packets)
@@ -257,6 +261,8 @@ class Protocol:
     def _push_one(self) -> None:
         if self._ndis.up and (self._offered or self._waiting):
             packets = self._next()
+            if not packets:
+                return  # as many as may be are out: what waits goes down later
             if self.hang.resetting:
                 self._in_reset.update(packet.number for packet in packets)
             self._hand_down(packets)

@@ -30,6 +30,14 @@ SUPPORTED = tuple(sorted((*_CONSTANTS, *_COUNTERS, *_OTHERS)))
 
 POWER = (s.OID_PNP_CAPABILITIES, s.OID_PNP_QUERY_POWER, s.OID_PNP_SET_POWER)
 """What a driver that is aware of power management serves besides."""
+
+
+def _list(oids: Iterable[int]) -> bytes:
+    return b"".join(oid.to_bytes(4, "little") for oid in oids)
+
+
+_SUPPORTED, _SUPPORTED_AWARE = _list(SUPPORTED), _list(sorted((*SUPPORTED, *POWER)))
+"""OID_GEN_SUPPORTED_LIST as the miniport returns it."""
 _NO_WAKE_UP = bytes(16)
 """NDIS_PNP_CAPABILITIES of a card that wakes nobody: three times NdisDeviceStateUnspecified."""
 
@@ -39,7 +47,7 @@ def answer(adapter: Adapter, oid: int, length: int, *, aware: bool = False) -> t
     D3 whenever it is asked."""
     data = _value(adapter, oid)
     if aware and oid == s.OID_GEN_SUPPORTED_LIST:
-        data = _list(sorted((*SUPPORTED, *POWER)))
+        data = _SUPPORTED_AWARE
     elif aware and oid in POWER:
         data = _NO_WAKE_UP if oid == s.OID_PNP_CAPABILITIES else b""
     if data is None:
@@ -93,11 +101,7 @@ def _value(adapter: Adapter, oid: int) -> bytes | None:
         up = adapter.read_register_ulong(registers, hw.STATUS) & hw.STATUS_LINK
         return (s.NDIS_MEDIA_STATE_CONNECTED if up else s.NDIS_MEDIA_STATE_DISCONNECTED).to_bytes(4, "little")
     if oid == s.OID_GEN_SUPPORTED_LIST:
-        return _list(SUPPORTED)
+        return _SUPPORTED
     if oid == s.OID_GEN_VENDOR_DESCRIPTION:
         return _DESCRIPTION
     return None
-
-
-def _list(oids: Iterable[int]) -> bytes:
-    return b"".join(oid.to_bytes(4, "little") for oid in oids)

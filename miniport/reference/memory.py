@@ -11,6 +11,8 @@ from miniport.status import NDIS_DMA_24BITS, NDIS_DMA_32BITS, NDIS_DMA_64BITS
 from miniport.view import View
 
 MM_NON_CACHED = 0
+NARROWEST_BITS = 24
+"""The narrowest width that a NIC can be registered with."""
 
 
 def dma_sizes(limits: hw.Limits) -> list[int]:
@@ -32,23 +34,19 @@ def shared(adapter: Adapter, limits: hw.Limits, size: int, count: int, undo: Exi
     if virtual is None:
         return None, 0
     start = -(-physical // unit) * unit
-    if not all(limits.admit(start + piece * size, size) for piece in range(count)):
-        adapter.free_shared_memory(length, False, virtual, physical)
-        return None, 0
-    undo.callback(adapter.free_shared_memory, length, False, virtual, physical)
-    return virtual + (start - physical), start
-
-
-def contiguous(adapter: Adapter, limits: hw.Limits, size: int, count: int, undo: ExitStack) -> tuple[View | None, int]:
-    """The last resort for a card narrower than NDIS can say: contiguous memory with its exact limits. Its physical
-    address is good for the card only on a bus that adds nothing, which a shared block tells."""
-    virtual, physical = adapter.allocate_shared_memory(hw.DESCRIPTOR_BYTES, False)
-    if virtual is None:
-        return None, 0
+    if all(limits.admit(start + piece * size, size) for piece in range(count)):
+        undo.callback(adapter.free_shared_memory, length, False, virtual, physical)
+        return virtual + (start - physical), start
     plain_bus = int(adapter.mm_get_physical_address(virtual)) == physical
-    adapter.free_shared_memory(hw.DESCRIPTOR_BYTES, False, virtual, physical)
-    if not plain_bus:
-        return None, 0
+    adapter.free_shared_memory(length, False, virtual, physical)
+    if limits.address_bits < NARROWEST_BITS and plain_bus:
+        return _contiguous(adapter, limits, size, count, undo)
+    return None, 0
+
+
+def _contiguous(adapter: Adapter, limits: hw.Limits, size: int, count: int, undo: ExitStack) -> tuple[View | None, int]:
+    """The last resort for a card narrower than NDIS can say: contiguous memory with its exact limits. Its physical
+    address is good for the card only on a bus that adds nothing, as a shared block has told, and where no IOMMU has to map it."""
     unit = limits.unit(size)
     block = adapter.mm_allocate_contiguous_memory_specify_cache(
         size * count + unit - 1, 0, (1 << limits.address_bits) - 1, 0, MM_NON_CACHED)

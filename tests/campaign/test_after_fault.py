@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from dmabed import judge
 from dmabed.after_fault import PROBES, effect_of, excuse_of
 from dmabed.bed import Bed
 from dmabed.spec import WorldSpec
@@ -79,3 +80,14 @@ def test_the_effect_of_a_fault_is_found_by_its_spelling(text: str, kind: str) ->
 
 def test_a_value_that_a_register_shows_is_no_listed_effect() -> None:
     assert effect_of(parse_fault("register-read:STATUS#1=0x1234"), WorldSpec()) is None
+
+
+@pytest.mark.parametrize(("indicated", "rules"), [("one of the wire", []), ("another one", ["frame-changed-without-fault"])])
+def test_whatever_got_lost_no_frame_is_indicated_that_was_not_on_the_wire(indicated: str, rules: list[str]) -> None:
+    bed = Bed(frames=2)
+    bed.inject("frame-out#1=underrun")
+    seat = bed.world().seats[0]
+    frames = seat.ndis.protocol.received_frames
+    frames.append(frames[0] if indicated == "one of the wire" else bytes(60))
+    judge._indicated_as_sent(seat)
+    assert [finding.rule.id for finding in seat.ndis.findings.errors] == rules

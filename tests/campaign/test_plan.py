@@ -12,7 +12,7 @@ from dmabed.campaign import Case, Plan, Record, Selection
 from dmabed.campaign.conditions import AXES, changed, pairwise_conditions, single_conditions
 from dmabed.campaign.plan import Tree, not_used
 from dmabed.spec import WorldSpec
-from verifier.address import GIB
+from verifier.address import MIB
 from verifier.errors import UsageError
 
 SPEC = WorldSpec()
@@ -162,9 +162,9 @@ def test_a_record_survives_its_journey_through_json() -> None:
 def test_conditions_change_one_axis_each_and_leave_out_what_the_spec_has() -> None:
     spec = Bed().spec
     names = single_conditions("placement,bus-offset", spec, lambda _: True)
-    assert names == ["placement=low", "placement=high", "placement=random", "bus-offset=1G"]
-    assert changed(spec, "bus-offset=1G,placement=low") == changed(changed(spec, "placement=low"), "bus-offset=1G")
-    assert changed(spec, "bus-offset=1G").bus_offset == GIB
+    assert names == ["placement=low", "placement=high", "placement=random", "bus-offset=16M"]
+    assert changed(spec, "bus-offset=16M,placement=low") == changed(changed(spec, "placement=low"), "bus-offset=16M")
+    assert changed(spec, "bus-offset=16M").bus_offset == 16 * MIB
     assert single_conditions("processors=1", spec, lambda _: True) == ["processors=1"]
     assert set(single_conditions("all", spec, lambda _: True)) > {*names, "processors=1", "aged=adversary"}
 

@@ -50,7 +50,7 @@ def test_what_is_made_is_green_at_once(tmp_path: Path) -> None:
     assert "8 sent, 8 received, 0 lost" in run.stdout
     tests = pytest_in(folder)
     assert tests.returncode == 0, tests.stdout
-    assert "25 passed" in tests.stdout
+    assert "41 passed" in tests.stdout
 
 
 @pytest.mark.parametrize("line", [

@@ -340,7 +340,7 @@ def test_a_fault_lies_over_all_tracks_with_its_effect() -> None:
     [fault] = [s for s in read(trace_json(world)).everywhere if s.category == "fault"]
     [expected] = of_kind(world, Kind.FAULT)
     assert (fault.name, fault.start) == ("fault NdisMAllocateSharedMemory#2", expected["ns"])
-    assert fault.args == {"message": "injected fault NdisMAllocateSharedMemory#2: fail", "effect": "fail"}
+    assert fault.args == {"message": "injected fault NdisMAllocateSharedMemory#2: null", "effect": "null"}
 
 
 def test_findings_lie_over_all_tracks_with_message_and_line_and_their_consequences_with_their_cause() -> None:
@@ -464,7 +464,8 @@ def test_any_order_of_entries_and_returns_gives_slices_that_nest(steps: list[tup
 VALUES = {
     "handler": "isr", "status": 0, "routine": "NdisFreeMemory", "result": None, "device": "nic0", "register": "CTRL", "size": 4,
     "value": 1, "logical": 4096, "length": 60, "purpose": "descriptor", "asserted": True, "reason": "runt", "virtual": 4096,
-    "physical": 8192, "point": "dma-read#1", "effect": "fail", "rule": "dma-width", "message": "m", "text": "t", "up": False}
+    "physical": 8192, "point": "dma-read#1", "effect": "fail", "rule": "dma-width", "message": "m", "text": "t", "up": False,
+    "state": "D3"}
 
 
 @pytest.mark.parametrize("kind", Kind)

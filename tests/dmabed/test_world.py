@@ -241,7 +241,7 @@ def test_a_single_failure_of_a_routine_is_survived_or_refused(windows: str, faul
 
 @pytest.mark.parametrize("machine", [
     {"placement": "low"}, {"placement": "random", "seed": 3}, {"bus_offset": 0x4000_0000, "limits": "tg3-40"},
-    {"ram_ranges": ((16 * MIB, 64 * MIB),)}, {"limits": "b44", "ram": 4 * GIB}, {"processors": 1, "windows": "xp"}], ids=str)
+    {"ram_ranges": ((16 * MIB, 48 * MIB),)}, {"limits": "b44", "ram": 4 * GIB}, {"processors": 1, "windows": "xp"}], ids=str)
 def test_single_failures_are_survived_or_refused_on_other_machines_too(machine: dict[str, Any]) -> None:
     recording = run(frames=2, faults=(NEVER,), **machine)
     assert recording.machine.injector is not None and not recording.refused

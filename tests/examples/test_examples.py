@@ -32,12 +32,15 @@ from verifier.where import place
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 EXPECTED = {
     "acked_after_scan": "lost-cause",
+    "address_of_five_bytes": "miniport-exception",
     "aligned_free": "shared-free-exact",
     "aligned_separately": "shared-init-value",
     "all_ones_believed": "miniport-exception",
     "async_context_freed": "shared-async-context",
+    "async_counted_late": "time-limit",
     "async_failure_awaited": "time-limit",
     "async_left_behind": "shared-async-outstanding-at-halt",
+    "async_not_awaited_in_halt": "shared-async-outstanding-at-halt",
     "boundary": "dma-boundary",
     "boundary_no_power_of_two": "contig-boundary-pow2",
     "buffers_of_the_driver": "dma-stray",
@@ -55,8 +58,10 @@ EXPECTED = {
     "freed_in_shutdown": "shared-free-not-in-shutdown",
     "freed_in_work_item": "shared-free-irql-xp",
     "freed_twice": "shared-free-twice",
+    "freed_twice_in_unwind": "shared-free-twice",
     "freed_with_ndisfreememory": "shared-no-ndisfreememory",
     "half_freed": "shared-free-no-subrange",
+    "halt_on_half_an_adapter": "int-deregister-where",
     "halt_without_stop": "shared-free-nic-stopped",
     "high_part_ignored": "contig-phys-64bit",
     "highest_page_too_high": "dma-width",
@@ -68,55 +73,89 @@ EXPECTED = {
     "isr_before_ready": "int-isr-quiet",
     "isr_claims_all": "int-isr-false-if-not-ours",
     "isr_sleeps": "int-isr-any-irql-only",
+    "isr_table_replaced": "contig-no-use-after-free",
     "last_byte_above_width": "dma-width",
     "leak_in_unwind": "init-fail-release-all",
+    "leak_on_second_failure": "init-fail-release-all",
     "length_rounded_up": "shared-free-exact",
     "lock_kept": "lock-balanced",
     "map_registers": "mapreg-direction",
     "map_registers_first": "shared-free-before-mapregs",
     "mapping_completed_early": "mapreg-valid-window",
+    "never_hangs": "traffic-after-fault",
     "no_lock_in_send": "lockset",
-    "null_not_tested": "shared-alloc-null-both",
     "not_restored_after_suspend": "power-restored",
+    "null_not_tested": "shared-alloc-null-both",
+    "null_written": "miniport-exception",
     "one_descriptor_too_many": "shared-bounds",
     "own_bit_first": "desc-own-last",
+    "packets_kept_in_halt": "send-complete-once",
+    "pci_revision_believed": "miniport-exception",
     "physical_address": "shared-pa-is-logical",
     "polls_for_ever": "surprise-all-ones",
     "receive_length_too_large": "shared-bounds",
+    "registry_value_as_index": "miniport-exception",
     "reset_completed_twice": "reset-complete-once",
+    "reset_forgets_packets": "reset-complete-pending-work",
     "reset_with_dma_on": "desc-owner",
     "retry_never_shrinks": "time-limit",
     "ring_count_too_large": "shared-bounds",
     "ring_not_aligned": "dma-alignment",
+    "room_seen_too_early": "desc-own-last",
     "scatter_gather": "shared-alloc-after-dma-ndis5",
     "serialized": "send-status",
     "shutdown_masks_only": "shutdown-quiesce",
+    "shutdown_sleeps": "shutdown-any-irql",
     "slave_crosses_64k": "dma-boundary",
     "slave_shared_memory": "shared-alloc-check-required",
     "slave_word_unshifted": "dma-stray",
+    "slot_lost_without_buffer": "desc-before-doorbell",
     "stale_last_byte": "wire-bytes-of-this-frame",
     "stale_padding": "wire-bytes-of-this-frame",
     "state_in_the_object": "miniport-state-undeclared",
     "stop_not_flushed": "mmio-flush-before-free",
     "success_without_interrupt": "init-success-without-resources",
+    "timer_cancel_ignored": "timer-cancel-false-wait",
     "timer_left": "halt-undo-all",
+    "too_few_map_registers": "mapreg-index-range",
     "truncated_address": "dma-width",
 }
 FAULTS = {
+    "address_of_five_bytes": ("NdisReadNetworkAddress#1=short",),
     "all_ones_believed": ("register-read:TX_HEAD#1=all-ones",),
     "async_context_freed": ("allocate-complete#1=late",),
+    "async_counted_late": ("allocate-complete#1=early",),
     "async_failure_awaited": ("NdisMAllocateSharedMemoryAsync#1",),
     "async_left_behind": ("NdisMRegisterInterrupt#1", "allocate-complete#1=late"),
+    "async_not_awaited_in_halt": ("allocate-complete#1=at-halt",),
     "device_length_trusted": ("register-read:RX_LENGTH#3=0x0FFF",),
+    "freed_twice_in_unwind": ("NdisMAllocateSharedMemory#5",),
+    "halt_on_half_an_adapter": ("NdisMRegisterInterrupt#1",),
+    "isr_table_replaced": ("preempt#9=interrupt",),
+    "leak_on_second_failure": ("NdisAllocateMemoryWithTag#4",),
+    "never_hangs": ("frame-out#1=never",),
     "null_not_tested": ("NdisMAllocateSharedMemory#5",),
+    "null_written": ("NdisAllocateMemoryWithTag#2",),
+    "packets_kept_in_halt": ("halt#1=send",),
+    "pci_revision_believed": ("NdisReadPciSlotInformation#1=all-ones",),
+    "registry_value_as_index": ("NdisReadConfiguration#1=out-of-range",),
+    "reset_forgets_packets": ("frame-out#8=never",),
+    "room_seen_too_early": ("send#1=concurrent",),
+    "shutdown_sleeps": ("preempt#200=bug-check",),
+    "slot_lost_without_buffer": ("NdisAllocateBuffer#1",),
     "success_without_interrupt": ("NdisMRegisterInterrupt#1",),
+    "timer_cancel_ignored": ("NdisMCancelTimer#1=fired",),
+    "too_few_map_registers": ("NdisMAllocateMapRegisters#1=grant-1",),
 }
 """The faults under which a flaw shows. async_context_freed shows without them as well, unless the seed completes the allocation
 before the call returns."""
+TWO_PROCESSORS = {"room_seen_too_early"}
+"""Those whose fault needs a second processor."""
 NOTICES = {
     **{name: ["contig-not-for-ndis-dma"] for name in (
         "boundary", "boundary_no_power_of_two", "contiguous_freed_twice", "high_part_ignored", "highest_page_too_high",
         "interior_pointer_freed", "slave_crosses_64k", "slave_word_unshifted", "truncated_address")},
+    "async_counted_late": ["shared-async-typical-use"],
     "async_left_behind": ["shared-async-typical-use"],
 }
 """Notices of clean examples. Contiguous memory that a card reaches has no promised device address; memory that initialize asks for
@@ -165,17 +204,18 @@ def found(world: World) -> list[tuple[str, str | None]]:
 
 
 @pytest.mark.breaks(
-    "contig-boundary-pow2", "contig-free-exact-base", "contig-phys-64bit", "shared-alloc-null-both", "shared-alloc-check-required",
-    "desc-before-doorbell", "desc-own-last", "desc-owner", "dma-alignment",
-    "dma-boundary", "dma-stray", "dma-width", "halt-undo-all", "init-fail-release-all", "init-ready-before-interrupt",
-    "init-success-without-resources", "int-deregister-disable-first", "int-isr-any-irql-only", "int-isr-false-if-not-ours",
-    "int-isr-quiet", "lock-balanced", "lock-not-across-upcall", "lockset", "lost-cause", "mapreg-direction",
-    "mapreg-valid-window", "miniport-exception", "miniport-state-undeclared", "mmio-flush-before-free", "power-d3-quiet",
-    "power-restored", "reset-complete-once", "resources-current", "send-complete-once", "send-status",
-    "shared-alloc-after-dma-ndis5", "shared-async-context", "shared-async-outstanding-at-halt", "shared-bounds",
-    "shared-free-before-mapregs", "shared-free-exact", "shared-free-irql-xp", "shared-free-nic-stopped",
-    "shared-free-no-subrange", "shared-free-not-in-shutdown", "shared-free-twice", "shared-init-value",
-    "shared-no-ndisfreememory", "shared-pa-is-logical", "shutdown-quiesce", "slave-subrange", "surprise-all-ones", "time-limit",
+    "contig-boundary-pow2", "contig-free-exact-base", "contig-no-use-after-free", "contig-phys-64bit", "desc-before-doorbell",
+    "desc-own-last", "desc-owner", "dma-alignment", "dma-boundary", "dma-stray", "dma-width", "halt-undo-all",
+    "init-fail-release-all", "init-ready-before-interrupt", "init-success-without-resources", "int-deregister-disable-first",
+    "int-deregister-where", "int-isr-any-irql-only", "int-isr-false-if-not-ours", "int-isr-quiet", "lock-balanced",
+    "lock-not-across-upcall", "lockset", "lost-cause", "mapreg-direction", "mapreg-index-range", "mapreg-valid-window",
+    "miniport-exception", "miniport-state-undeclared", "mmio-flush-before-free", "power-d3-quiet", "power-restored",
+    "reset-complete-once", "reset-complete-pending-work", "resources-current", "send-complete-once", "send-status",
+    "shared-alloc-after-dma-ndis5", "shared-alloc-check-required", "shared-alloc-null-both", "shared-async-context",
+    "shared-async-outstanding-at-halt", "shared-bounds", "shared-free-before-mapregs", "shared-free-exact",
+    "shared-free-irql-xp", "shared-free-nic-stopped", "shared-free-no-subrange", "shared-free-not-in-shutdown",
+    "shared-free-twice", "shared-init-value", "shared-no-ndisfreememory", "shared-pa-is-logical", "shutdown-any-irql",
+    "shutdown-quiesce", "slave-subrange", "surprise-all-ones", "time-limit", "timer-cancel-false-wait", "traffic-after-fault",
     "wire-bytes-of-this-frame")
 @pytest.mark.parametrize("name", names("flawed"))
 def test_a_flaw_gives_exactly_its_finding_at_its_line(name: str) -> None:
@@ -190,7 +230,7 @@ def test_a_flaw_is_found_whatever_the_seed(name: str) -> None:
 
 @pytest.mark.parametrize("name", names("flawed"))
 def test_a_flaw_is_found_on_one_processor_and_on_four(name: str) -> None:
-    for processors in (1, 4):
+    for processors in (4,) if name in TWO_PROCESSORS else (1, 4):
         assert found(live("flawed", name, processors=processors)) == [(EXPECTED[name], named_line(name))], processors
 
 
@@ -232,7 +272,7 @@ def test_without_its_fault_a_flaw_does_not_show(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
 def test_under_the_same_fault_the_clean_twin_has_no_finding(name: str) -> None:
-    for seed, processors in product(range(1, 6), (1, 2, 4)):
+    for seed, processors in product(range(1, 6), (2, 4) if name in TWO_PROCESSORS else (1, 2, 4)):
         world = live("clean", name, faults=FAULTS[name], seed=seed, processors=processors)
         assert (found(world), world.not_fired) == ([], []), (seed, processors)
 
@@ -262,17 +302,18 @@ def worlds(name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.keeps(
-    "contig-boundary-pow2", "contig-free-exact-base", "contig-phys-64bit", "shared-alloc-null-both", "shared-alloc-check-required",
-    "desc-before-doorbell", "desc-own-last", "desc-owner", "dma-alignment",
-    "dma-boundary", "dma-stray", "dma-width", "halt-undo-all", "init-fail-release-all", "init-ready-before-interrupt",
-    "init-success-without-resources", "int-deregister-disable-first", "int-isr-any-irql-only", "int-isr-false-if-not-ours",
-    "int-isr-quiet", "lock-balanced", "lock-not-across-upcall", "lockset", "lost-cause", "mapreg-direction",
-    "mapreg-valid-window", "miniport-exception", "miniport-state-undeclared", "mmio-flush-before-free", "power-d3-quiet",
-    "power-restored", "reset-complete-once", "resources-current", "send-complete-once", "send-status",
-    "shared-alloc-after-dma-ndis5", "shared-async-context", "shared-async-outstanding-at-halt", "shared-bounds",
-    "shared-free-before-mapregs", "shared-free-exact", "shared-free-irql-xp", "shared-free-nic-stopped",
-    "shared-free-no-subrange", "shared-free-not-in-shutdown", "shared-free-twice", "shared-init-value",
-    "shared-no-ndisfreememory", "shared-pa-is-logical", "shutdown-quiesce", "slave-subrange", "surprise-all-ones", "time-limit",
+    "contig-boundary-pow2", "contig-free-exact-base", "contig-no-use-after-free", "contig-phys-64bit", "desc-before-doorbell",
+    "desc-own-last", "desc-owner", "dma-alignment", "dma-boundary", "dma-stray", "dma-width", "halt-undo-all",
+    "init-fail-release-all", "init-ready-before-interrupt", "init-success-without-resources", "int-deregister-disable-first",
+    "int-deregister-where", "int-isr-any-irql-only", "int-isr-false-if-not-ours", "int-isr-quiet", "lock-balanced",
+    "lock-not-across-upcall", "lockset", "lost-cause", "mapreg-direction", "mapreg-index-range", "mapreg-valid-window",
+    "miniport-exception", "miniport-state-undeclared", "mmio-flush-before-free", "power-d3-quiet", "power-restored",
+    "reset-complete-once", "reset-complete-pending-work", "resources-current", "send-complete-once", "send-status",
+    "shared-alloc-after-dma-ndis5", "shared-alloc-check-required", "shared-alloc-null-both", "shared-async-context",
+    "shared-async-outstanding-at-halt", "shared-bounds", "shared-free-before-mapregs", "shared-free-exact",
+    "shared-free-irql-xp", "shared-free-nic-stopped", "shared-free-no-subrange", "shared-free-not-in-shutdown",
+    "shared-free-twice", "shared-init-value", "shared-no-ndisfreememory", "shared-pa-is-logical", "shutdown-any-irql",
+    "shutdown-quiesce", "slave-subrange", "surprise-all-ones", "time-limit", "timer-cancel-false-wait", "traffic-after-fault",
     "wire-bytes-of-this-frame")
 @pytest.mark.parametrize("name", names("clean"))
 def test_a_clean_example_has_no_finding_in_any_life_placement_and_windows(name: str) -> None:

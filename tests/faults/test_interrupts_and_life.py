@@ -72,6 +72,13 @@ def test_miniport_that_claims_every_interrupt_is_found(lived: Lived) -> None:
     assert "int-isr-false-if-not-ours" in found
 
 
+@BOTH
+def test_interrupt_that_comes_at_every_switching_point_is_survived(lived: Lived, miniport: Any) -> None:
+    world = lived("preempt#1+=interrupt", miniport=miniport, frames=2)
+    assert clean(world)
+    assert world.ndis.calls["isr"] > 50
+
+
 class Unmasks(ReferenceMiniport):
     """The ISR stores what halt clears, and does not survive a call behind that: a window that a quiet machine never hits."""
 

@@ -116,12 +116,12 @@ def test_a_block_of_a_node_that_stays_is_a_leak(live: Any, bare: Any, broken: An
     assert broken(live(bare(lambda adapter: in_node(adapter, 0) and None), windows="7")) == ["halt-undo-all"]
 
 
-@pytest.mark.breaks("contig-alloc-irql")
+@pytest.mark.breaks("shutdown-any-irql")
 def test_a_node_is_not_asked_above_dispatch_level(live: Any, hooked: Any, broken: Any) -> None:
     def shutdown(adapter: Any) -> None:
         in_node(adapter, 0)
 
-    assert broken(live(hooked(shutdown=shutdown), windows="7", life="bug-check")) == ["contig-alloc-irql"]
+    assert broken(live(hooked(shutdown=shutdown), windows="7", life="bug-check")) == ["shutdown-any-irql"]
     assert broken(live(hooked(shutdown=shutdown), windows="7", life="power-off")) == []
 
 

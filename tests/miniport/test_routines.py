@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,9 +24,9 @@ from miniport import rules
 from miniport import status as s
 from miniport.adapter import Adapter
 from miniport.handlers import ANYWHERE, METHODS, NAMES, Handler
-from miniport.library.shared import POISON_ADDRESS
 from miniport.miniport import Miniport
 from miniport.ndis import Ndis
+from miniport.nulls import POISON_ADDRESS
 from miniport.reference import ReferenceMiniport
 from miniport.routine import BY_PYTHON, TABLE, Routine, failure_of, generate, irql_limits, irql_rule, routine
 from miniport.versions import WINDOWS
@@ -321,6 +322,9 @@ NO_PACKET = {"RESOURCES": (s.NDIS_STATUS_RESOURCES, None)}
 NO_CLAIM = {"RESOURCE_CONFLICT": (s.NDIS_STATUS_RESOURCE_CONFLICT, None), **NO_PACKET, **NO_HANDLE}
 NO_LIST = {"RESOURCES": (s.NDIS_STATUS_RESOURCES, ()), "FAILURE": (s.NDIS_STATUS_FAILURE, ())}
 NULL: dict[str, Any] = {"null": None}
+BUFFER = SimpleNamespace(length=60, span=lambda: (None, 60))
+ARGUMENTS = {"NdisQueryBufferSafe": (BUFFER, 0), "NdisGetFirstBufferFromPacketSafe": (SimpleNamespace(first=BUFFER, length=64), 0)}
+"""Arguments of which a failure tells; those of all others are None."""
 FAILURES: dict[str, Any] = {
     "NdisAllocateMemory": NO_HANDLE, "NdisAllocateMemoryWithTag": NO_HANDLE, "NdisAllocateBuffer": NO_HANDLE,
     "NdisOpenConfiguration": NO_HANDLE, "NdisReadConfiguration": NO_HANDLE, "NdisReadNetworkAddress": NO_HANDLE,
@@ -353,6 +357,9 @@ FAILURES: dict[str, Any] = {
     "NdisMQueryAdapterInstanceName": {"RESOURCES": (s.NDIS_STATUS_RESOURCES, None)},
     "NdisMRemoveMiniport": {"FAILURE": s.NDIS_STATUS_FAILURE},
     "NdisMAllocateSharedMemoryAsync": {"FAILURE": s.NDIS_STATUS_FAILURE},
+    "NdisAllocatePacketPoolEx": NO_PACKET, "NdisDprAllocatePacket": NO_PACKET, "NdisCopyBuffer": NO_HANDLE,
+    "NdisQueryBufferSafe": {"null": (None, BUFFER.length)}, "NdisGetFirstBufferFromPacketSafe": {"null": (BUFFER, None, 60, 64)},
+    "NdisCopyFromPacketToPacketSafe": {"null": 0},
     "NdisMRegisterDmaChannel": NO_CLAIM, "NdisMSetupDmaTransfer": {"RESOURCES": s.NDIS_STATUS_RESOURCES},
 }
 """Faults, section 5.1: what each routine that can fail answers, apart from the table."""
@@ -373,7 +380,7 @@ def test_an_injected_failure_gives_the_documented_result_and_nothing_is_claimed(
     memory = MemoryManager(machine, FrameTree([(r.start >> 12, r.size >> 12) for r in ranges]))
     ndis = Ndis(machine, memory, ReferenceMiniport(), nic, "2003", (5, 1))
     ndis.adapter = Adapter(ndis, nic, 0)
-    result = getattr(ndis.adapter, row.python)(*(None,) * len(row.parameters))
+    result = getattr(ndis.adapter, row.python)(*ARGUMENTS.get(name, (None,) * len(row.parameters)))
     assert result == expected and type(result) is type(expected)
     assert machine.injector is not None and machine.injector.fired == [fault]
     assert ndis.failed_routines == [name]

@@ -11,8 +11,8 @@ import pytest
 from dmabed.spec import WorldSpec
 from hw.processor import DISPATCH_LEVEL, FIRST_DIRQL, PASSIVE_LEVEL
 from miniport import status as s
-from miniport.library.shared import POISON_ADDRESS
 from miniport.library.shared_async import LATE_NS, LONGEST_US, completion_irql
+from miniport.nulls import POISON_ADDRESS
 from miniport.versions import WINDOWS
 from verifier.errors import UsageError
 

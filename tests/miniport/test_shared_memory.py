@@ -10,7 +10,7 @@ import pytest
 from allocator.frames import Placement
 from hw.processor import DISPATCH_LEVEL, PASSIVE_LEVEL
 from miniport import status as s
-from miniport.library.shared import POISON_ADDRESS
+from miniport.nulls import POISON_ADDRESS
 from miniport.versions import WINDOWS
 from miniport.view import View
 from verifier.address_book import BlockKind

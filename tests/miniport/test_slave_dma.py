@@ -11,8 +11,8 @@ import pytest
 from hw.i8237_registers import Service
 from hw.processor import FIRST_DIRQL
 from miniport import status as s
-from miniport.library.shared import POISON_ADDRESS
 from miniport.library.slave_dma import WIDTH_8_BITS, WIDTH_16_BITS, DmaDescription
+from miniport.nulls import POISON_ADDRESS
 from miniport.slave import SlaveMiniport
 from miniport.versions import WINDOWS
 from miniport.view import View

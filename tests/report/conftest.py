@@ -121,7 +121,7 @@ def _run(
         "schema": 1, "verdict": verdict, "status": "NDIS_STATUS_SUCCESS",
         "world": {"miniport": miniport, "nic": nic, "limits": nic, "address_bits": bits, "boundary": boundary,
                   "ram": ram, "windows": "2003", "ndis": "5.1", "placement": "hostile", "processors": 2, "adapters": 1,
-                  "bus_offset": 0, "incoherent": False, "frames": 8, "pcap": None, "life": "halt",
+                  "bus_offset": 0, "iommu": False, "incoherent": False, "msi": False, "frames": 8, "pcap": None, "life": "halt",
                   "seed": 1, "faults": [], "deny": [], "allow": [], "silicon": False, "stop": False},
         "allocations": shared, "findings": findings, "notices": [], "allowed": [],
         "frames": {"sent": 8, "received": 8, "lost": 0, "padded": 3},

@@ -109,8 +109,8 @@ def completes(times: int) -> Any:
     return use
 
 
-@pytest.mark.breaks("mapreg-complete-once")
-@pytest.mark.keeps("mapreg-complete-once")
+@pytest.mark.breaks("mapreg-complete-once", "mapreg-free-no-mapping")
+@pytest.mark.keeps("mapreg-complete-once", "mapreg-free-no-mapping")
 @pytest.mark.parametrize("times, found", [(0, ["mapreg-free-no-mapping"]), (1, []), (2, ["mapreg-complete-once"])])
 def test_a_mapping_is_completed_once(bare: Any, broken: Any, times: int, found: list[str]) -> None:
     world = in_initialize(bare, lambda adapter: mapping(adapter, completes(times), write_to_device=True))
