@@ -10,7 +10,7 @@ VENV_PYTHON := .venv/bin/python
 PYTEST := $(VENV_PYTHON) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long mutation lint types bench clean
+.PHONY: help demo test long mutation evidence lint types bench clean
 
 # An environment that was made elsewhere and copied here would import the other tree.
 ifneq ($(shell cat .venv/.ok 2>/dev/null),$(CURDIR))
@@ -34,6 +34,9 @@ long: .venv/.ok  ## the tests that are marked long
 
 mutation: .venv/.ok  ## silence each rule in turn: do the tests that break it turn red?
 	$(VENV_PYTHON) -m tests.mutate_rules -n $(WORKERS)
+
+evidence: .venv/.ok  ## does each world that breaks a rule count as exercising it?
+	$(VENV_PYTHON) -m tests.exercise_rules
 
 lint: .venv/.ok  ## ruff
 	$(VENV_PYTHON) -m ruff check .

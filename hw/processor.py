@@ -41,6 +41,8 @@ MOST_PERIODS = 512
 
 LIFE_EVENTS = ("power-off", "bug-check")
 _ANOTHER = "another device"
+_COUNTED = 2
+"""`Scheduler.attention` where nothing waits and switching points are counted all the same."""
 
 MOST_WORK = 64
 """How many work items run in a row; one that schedules itself again and again would never let go."""
@@ -109,7 +111,7 @@ class Scheduler:
     def __init__(self, count: int, clock: Clock, events: EventRecord, rng: Random) -> None:
         self.processors = tuple(Processor(number) for number in range(count))
         self.current = self.processors[0]
-        self.attention = False
+        self.attention: int = False
         """True while something waits for a switching point; hot paths test it and nothing else."""
         self.locks = 0
         """Spin locks held by any processor at this moment."""
@@ -202,6 +204,8 @@ class Scheduler:
             return
         if self._injector is not None:
             self._fault_point(self._injector)
+            if self.attention == _COUNTED and not now:
+                return
         waiting = False
         for line in self.lines.values():
             if line.asserting and line.services and not line.busy:
@@ -216,7 +220,7 @@ class Scheduler:
                     waiting = True
         if now and self.work and self.current.irql == PASSIVE_LEVEL:
             self._run_work()
-        self.attention = waiting or self._injector is not None or self._left()
+        self.attention = waiting or self._left() or (_COUNTED if self._injector is not None else False)
 
     def serve_once(self, line: Line) -> None:
         """Call the services of *line* on the current processor, whether or not anybody pulls it: as when another device does."""
@@ -234,15 +238,17 @@ class Scheduler:
 
     def _fault_point(self, injector: Injector) -> None:
         """Count this switching point, and bring about what faults ask for here or asked for earlier in vain."""
-        if any(line.services for line in self.lines.values()):
-            effect = injector.take("preempt")
-            if effect is not None:
-                fault = injector.without_effect("preempt", "nothing of the kind was possible afterwards")
-                if all(effect != waiting for waiting, _ in self._forced):
-                    self._forced.append((effect, fault))
+        for line in self.lines.values():
+            if line.services:
+                effect = injector.take("preempt")
+                if effect is not None:
+                    fault = injector.without_effect("preempt", "nothing of the kind was possible afterwards")
+                    if all(effect != waiting for waiting, _ in self._forced):
+                        self._forced.append((effect, fault))
+                break
         if self.timers and injector.take("timer") is not None:
             next(iter(self.timers.values()))()
-        for entry in tuple(self._forced):
+        for entry in tuple(self._forced) if self._forced else ():
             effect, fault = entry
             if entry in self._forced and self._possible(effect):
                 self._forced.remove(entry)

@@ -17,7 +17,8 @@ Where = tuple[CodeType, int]
 _HOUSE = Path(__file__).resolve().parent.parent
 _BED_FOLDERS = tuple(f"{_HOUSE / name}" + ("\\" if "\\" in str(_HOUSE) else "/") for name in
                      ("dmabed", "miniport", "allocator", "hw", "firmware", "verifier"))
-_REFERENCE = str(_HOUSE / "miniport" / "reference")
+_MINIPORTS = tuple(str(_HOUSE / "miniport" / name) for name in ("reference", "slave"))
+"""Folders of miniports inside the bed."""
 _FOREIGN = tuple({sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
@@ -28,7 +29,7 @@ class _Verdicts(dict[str, bool]):
     def __missing__(self, name: str) -> bool:
         if name.startswith("<"):
             verdict = False
-        elif name.startswith(_REFERENCE):
+        elif name.startswith(_MINIPORTS):
             verdict = True
         else:
             verdict = not name.startswith(_BED_FOLDERS) and not name.startswith(_FOREIGN)

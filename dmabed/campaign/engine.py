@@ -166,8 +166,10 @@ class _Runner:
             record.behind = {}
 
     def cover(self, miniport: type[Miniport]) -> None:
-        """Live a choice of the worlds again, and note which lines run."""
+        """Live a choice of the worlds again, and note which lines run. A campaign that was cut short says nothing of it."""
         cases = traced_cases(self.campaign.records, self._plan.spec)
+        if self.campaign.incomplete or not cases:
+            return
         self._to_come += len(cases)
         traced = []
         for record in self._dispatch.records(replace(self._job, trace=True), cases):

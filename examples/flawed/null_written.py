@@ -26,5 +26,5 @@ class NullWritten(ToughExample):
         """The log, and as in the base."""
         _, log = adapter.allocate_memory_with_tag(LOG_BYTES, "Log ")
         log.fill(0, LOG_BYTES)  # type: ignore[union-attr]  # FLAW
-        undo.callback(adapter.free_memory, log, LOG_BYTES)
+        undo.callback(adapter.free_memory, log, LOG_BYTES)  # type: ignore[arg-type]
         return super().claim_receive_packet(adapter, context, undo)

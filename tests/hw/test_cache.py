@@ -60,6 +60,16 @@ def test_a_device_reads_the_old_byte_until_the_line_is_flushed(bench: Any, offse
     assert finding.span.start == BLOCK + offset and finding.owner == "buffer"
 
 
+@pytest.mark.parametrize("offset", [0, 1, LINE - 1, LINE, SIZE - 4])
+def test_a_field_of_a_context_goes_through_the_cache_too(bench: Any, offset: int) -> None:
+    rig = bench()
+    rig.port.store(rig.block, offset, b"\x51\x52\x53\x54")
+    assert rig.port.load_field(rig.block, offset, 4) == b"\x51\x52\x53\x54"
+    rig.port.store_field(rig.block, offset, b"\x61\x62\x63\x64")
+    assert rig.port.load(rig.block, offset, 4) == b"\x61\x62\x63\x64"
+    assert rig.machine.ram.read(BLOCK + offset, 4) == bytes(4)
+
+
 @pytest.mark.keeps("shared-cached-ndis5", "mapreg-flush-cached")
 @pytest.mark.parametrize("kind", [BlockKind.SHARED, BlockKind.OTHER])
 def test_after_a_flush_the_device_reads_the_byte(bench: Any, kind: BlockKind) -> None:

@@ -15,7 +15,7 @@ from miniport.status import NDIS_STATUS_FAILURE
 from verifier.errors import BedError, NotModelledError
 from verifier.where import line_of
 
-NONSENSE = [None, -1, 3.5, "nonsense", b"x", object(), (None,), [None], "memory", "packet"]
+NONSENSE = [None, 0, -1, 1 << 70, 3.5, "nonsense", b"x", object(), (None,), [None], "memory", "packet"]
 
 
 def handed(adapter: Any, what: Any) -> Any:

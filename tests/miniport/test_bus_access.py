@@ -165,7 +165,7 @@ def test_the_port_lies_inside_the_range(
     (0, 0, []), (0, 1, [(0, 1)]), (0, 3, [(0, 1), (1, 1), (2, 1)]), (0, 4, [(0, 4)]), (0, 5, [(0, 4), (4, 1)]), (3, 2, [(3, 1), (4, 1)]),
     (3, 5, [(3, 1), (4, 4)]), (4, 8, [(4, 4), (8, 4)]), (2, 7, [(2, 1), (3, 1), (4, 4), (8, 1)])])
 def test_a_copy_takes_longs_where_it_can_and_bytes_at_its_ends(offset: int, length: int, pieces: list[tuple[int, int]]) -> None:
-    assert _pieces(offset, length) == pieces
+    assert list(_pieces(offset, length)) == pieces
 
 
 def test_device_memory_is_copied_in_both_directions_and_cleared(live: Any, bare: Any, broken: Any) -> None:

@@ -89,6 +89,17 @@ def test_numbers_are_bytes_in_memory_little_endian() -> None:
     assert context.count == 77
 
 
+@pytest.mark.parametrize("offset, foreign", [(-1, True), (0, False), (3, False), (4, True)])
+def test_a_number_is_stored_for_no_frame_whatever_lay_there(offset: int, foreign: bool) -> None:
+    context, machine, _ = place(Sample.SIZE)
+    at = context.view.block.physical + Sample.count.offset
+    machine.ram.write_tagged(at + offset, b"\x01", 7)
+    machine.ram.tag = 9
+    context.count = 5
+    assert context.count == 5 and machine.ram.tag == 9
+    assert machine.ram.first_tag(at - 1, 6) == (7 if foreign else 0)
+
+
 def test_pointers_are_kept_as_they_are() -> None:
     context, _, _ = place(Sample.SIZE)
     thing = object()

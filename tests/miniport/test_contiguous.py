@@ -125,6 +125,22 @@ def test_a_node_is_not_asked_above_dispatch_level(live: Any, hooked: Any, broken
     assert broken(live(hooked(shutdown=shutdown), windows="7", life="power-off")) == []
 
 
+@pytest.mark.breaks("contig-alloc-irql")
+@pytest.mark.keeps("contig-alloc-irql")
+@pytest.mark.parametrize(("windows", "rules"), [("2000", ["contig-alloc-irql"]), ("xp", []), ("2003", []), ("7", [])])
+def test_before_windows_xp_contiguous_memory_is_asked_for_at_passive_level(live: Any, bare: Any, broken: Any, windows: str,
+                                                                          rules: list[str]) -> None:
+    def initialize(adapter: Any) -> None:
+        lock = adapter.allocate_spin_lock()
+        adapter.acquire_spin_lock(lock)
+        block = adapter.mm_allocate_contiguous_memory(0x1000, 0xFFFFFF)
+        adapter.release_spin_lock(lock)
+        adapter.mm_free_contiguous_memory(block)
+        adapter.free_spin_lock(lock)
+
+    assert broken(live(bare(initialize), windows=windows)) == rules
+
+
 @pytest.mark.keeps("contig-alloc-irql")
 def test_a_node_may_be_asked_at_dispatch_level(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:

@@ -152,6 +152,7 @@ def test_life_that_fails_without_a_fault_is_one_failing_item(project: pytest.Pyt
     result.stdout.fnmatch_lines(["*test_x?no-fault?*", "*halt-undo-all*"])
 
 
+@pytest.mark.long
 def test_bit_that_never_clears_is_a_hang_that_names_the_register(project: pytest.Pytester) -> None:
     project.makepyfile(mynic=KEEPS_POOL, test_it='''
         import pytest
@@ -226,6 +227,7 @@ def test_other_miniport_than_the_marker_names_fails(project: pytest.Pytester) ->
 # Sites files and xdist
 
 
+@pytest.mark.long
 def test_collection_is_the_same_with_a_sites_file_without_one_and_under_xdist(project: pytest.Pytester) -> None:
     test = project.makepyfile(test_it=PLAIN)
     bare = items(run(project, "--collect-only", "-q"))
