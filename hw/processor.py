@@ -105,8 +105,9 @@ class Random:
 class Scheduler:
     """The processors and what waits for them."""
 
-    __slots__ = ("_clock", "_events", "_forced", "_injector", "_rng", "attention", "current", "frozen", "lines", "locks", "on_life",
-                 "processors", "quiet", "timers", "work")
+    __slots__ = (
+        "_clock", "_events", "_forced", "_injector", "_rng", "_settled", "attention", "current", "frozen", "lines", "locks",
+        "on_life", "processors", "quiet", "timers", "work")
 
     def __init__(self, count: int, clock: Clock, events: EventRecord, rng: Random) -> None:
         self.processors = tuple(Processor(number) for number in range(count))
@@ -131,6 +132,8 @@ class Scheduler:
         self._clock = clock
         self._events = events
         self._rng = rng
+        self._settled = -1
+        """When the machine settled last with nothing but background entries due."""
         self._injector: Injector | None = None
         self._forced: list[tuple[str, Fault | None]] = []
         """Effects of faults that are due at the first switching point where they can be."""
@@ -288,8 +291,11 @@ class Scheduler:
         What is due in the background, the timers of miniports, runs in its turn and does not hold up the end: when nothing
         else is due, `QUIET_PERIODS` of its entries run; if that brings nothing else about, the machine has settled. A timer
         that fires for ever, periodically or because its function sets it again, ends therefore. With *until* they run on.
+        A machine to which nothing happened since it settled is settled.
         """
         clock = self._clock
+        if clock.now == self._settled and until == NEVER and not self.attention and not clock.awaited:
+            return
         self.quiet = periods = 0
         while not self.frozen:
             if self.attention:
@@ -303,6 +309,7 @@ class Scheduler:
                 self.quiet += 1
                 periods += 1
                 if self.quiet > QUIET_PERIODS or periods > MOST_PERIODS:
+                    self._settled = clock.now
                     return
             if clock.due > until or not clock.run_next():
                 return

@@ -52,7 +52,7 @@ def test_every_fault_is_taken_under_each_condition(nic: str, name: str | None, a
     own = tuple(one for one in conditions_of(nic, name) if one.startswith(axis.replace("_", "-") + "="))
     if own:
         lived(nic, name, Selection(SINGLE), conditions=own, deepest=1)
-        lived(nic, name, Selection(SINGLE), conditions=own, shard=(1 + list(AXES).index(axis) % 9, 9))
+        lived(nic, name, Selection(SINGLE), conditions=own, shard=(1 + list(AXES).index(axis) % 4, 4))
 
 
 @pytest.mark.long
@@ -65,14 +65,14 @@ def test_every_sweep_is_taken(nic: str, name: str | None, kind: str) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize(("nic", "name"), MINIPORTS)
 def test_pairs_of_routine_and_device_faults_are_taken(nic: str, name: str | None) -> None:
-    lived(nic, name, Selection(("routine", "device")), pairs=True, shard=(1, 2))
+    lived(nic, name, Selection(("routine", "device")), pairs=True)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(("nic", "name"), MINIPORTS)
 def test_faults_are_taken_under_conditions_together(nic: str, name: str | None) -> None:
     together = tuple(pairwise_conditions(Bed(name, nic=nic, frames=1).spec, possible_for(find_miniport(name, nic)[0])))
-    lived(nic, name, Selection(("routine", "device", "async")), conditions=together, shard=(1, 10))
+    lived(nic, name, Selection(("routine", "device", "async")), conditions=together, shard=(1, 5))
 
 
 @pytest.mark.long
