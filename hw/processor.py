@@ -294,7 +294,7 @@ class Scheduler:
         A machine to which nothing happened since it settled is settled.
         """
         clock = self._clock
-        if clock.now == self._settled and until == NEVER and not self.attention and not clock.awaited:
+        if clock.now == self._settled and until == NEVER and self.attention in (False, _COUNTED) and not clock.awaited:
             return
         self.quiet = periods = 0
         while not self.frozen:

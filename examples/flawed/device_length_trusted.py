@@ -13,6 +13,7 @@ from miniport.adapter import Adapter
 from miniport.slave import SlaveMiniport, driver
 from miniport.slave import hardware as hw
 from miniport.slave.driver import BUFFER_BYTES, IDLE, RECEIVING
+from miniport.status import NDIS_STATUS_SUCCESS
 
 
 class DeviceLengthTrusted(SlaveMiniport):
@@ -30,7 +31,10 @@ class DeviceLengthTrusted(SlaveMiniport):
         if length:
             buffer = context.rx_packet.first
             adapter.adjust_buffer_length(buffer, BUFFER_BYTES)
-            if self._begin(adapter, context, RECEIVING, buffer, length):  # FLAW
+            whole = -(-length // context.unit) * context.unit
+            if adapter.setup_dma_transfer(context.channel, buffer, 0, whole, False) == NDIS_STATUS_SUCCESS:  # FLAW
+                context.state, context.length = RECEIVING, length
+                adapter.raw_write_port_ushort(context.ports, hw.COMMAND, hw.COMMAND_RECEIVE)
                 return
             adapter.raw_write_port_ushort(context.ports, hw.COMMAND, hw.COMMAND_DROP)
         if context.refused:
