@@ -45,6 +45,7 @@ class MapRegisters(Example):
         pieces: list[tuple[int, int]] = []
         for buffer in buffers:
             register = (context.tx_next + len(pieces)) % SLOTS
+            adapter.flush_buffer(buffer, True)
             pieces += adapter.start_buffer_physical_mapping(buffer, register, TO_DEVICE)
             context.mapped[register] = buffer
         self.hand_over(adapter, context, packet, pieces)

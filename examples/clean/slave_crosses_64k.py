@@ -63,6 +63,7 @@ class SlaveCrosses64k(SlaveMiniport):
         if state != SENDING:
             return super()._begin(adapter, context, state, buffer, length)
         assert isinstance(context, Context)
+        adapter.flush_buffer(buffer, True)
         port, address = context.controller, adapter.mm_get_physical_address(buffer.view)
         for register, value in ((MASK, MASK_SET | BIT), (CLEAR_FLIP_FLOP, 0), (MODE, SINGLE_READ | BIT), (ADDRESS, address),
                                 (ADDRESS, address >> 8), (COUNT, length - 1), (COUNT, length - 1 >> 8)):

@@ -61,6 +61,7 @@ class SlaveWordUnshifted(SlaveMiniport):
         if state != SENDING:
             return super()._begin(adapter, context, state, buffer, length)
         assert isinstance(context, Context)
+        adapter.flush_buffer(buffer, True)
         port, address = context.controller, adapter.mm_get_physical_address(buffer.view)
         units = (length + 1) // 2 - 1
         for register, value in ((MASK, MASK_SET | BIT), (CLEAR_FLIP_FLOP, 0), (MODE, SINGLE_READ | BIT), (COUNT, units),

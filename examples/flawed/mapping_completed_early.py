@@ -45,6 +45,7 @@ class MappingCompletedEarly(Example):
         pieces: list[tuple[int, int]] = []
         for buffer in buffers:
             register = (context.tx_next + len(pieces)) % SLOTS
+            adapter.flush_buffer(buffer, True)
             pieces += adapter.start_buffer_physical_mapping(buffer, register, TO_DEVICE)
             adapter.complete_buffer_physical_mapping(buffer, register)  # FLAW
         slot = context.tx_next

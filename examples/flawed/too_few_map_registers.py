@@ -55,6 +55,7 @@ class TooFewMapRegisters(ToughExample):
         pieces: list[tuple[int, int]] = []
         for buffer in buffers:
             register = context.tx_next + len(pieces)
+            adapter.flush_buffer(buffer, True)
             found = adapter.start_buffer_physical_mapping(buffer, register, True)  # NAMED HERE
             if not found:
                 for slot in range(context.tx_next, register):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,8 @@ class Protocol:
         self.at_halt: list[Callable[[], None]] = []
         """What a fault has put off until halt runs."""
         self.sent: list[bytes] = []
-        """Frames of packets that the miniport completed with success, in the order of sending."""
+        """Frames of packets that the miniport completed with success, in the order in which they were handed down."""
+        self._sent_numbers: list[int] = []
         self.failed: list[bytes] = []
         self.accepted: dict[int, Packet] = {}
         """Packets that the miniport has, by number."""
@@ -362,7 +364,9 @@ class Protocol:
         self._packets.release(packet)
         self._blocked = False
         if status == NDIS_STATUS_SUCCESS:
-            self.sent.append(packet.frame)
+            at = bisect(self._sent_numbers, packet.number)
+            self._sent_numbers.insert(at, packet.number)
+            self.sent.insert(at, packet.frame)
         elif self.hang.resetting and packet.number not in self._second_try:
             self._again.append(packet.frame)
         else:

@@ -164,7 +164,7 @@ def misjudged(preset: str, ranges: Ranges, offset: int, placement: str, life: st
         wrong.append("refused although every request was met")
     if verdict == "clean" and (world.received, world.lost) != (3, 0):
         wrong.append(f"{world.received} received, {world.lost} lost")
-    if verdict == "refused" and any(block.live for block in world.machine.book.made):
+    if verdict == "refused" and any(block.live and block.owner != "the protocol" for block in world.machine.book.made):
         wrong.append("a block is still live")
     return f"{preset} {placement} offset {offset:#x}: {'; '.join(wrong)}" if wrong else ""
 

@@ -155,7 +155,7 @@ def test_a_shutdown_that_does_nothing_leaves_the_card_running_and_that_is_told(l
     assert "shutdown-quiesce" in broken(run(altered(shutdown=lambda self, adapter: None), life=life))
 
 
-@pytest.mark.breaks("lost-cause")
+@pytest.mark.breaks("lost-cause", "frame-lost-without-fault")
 def test_frames_that_are_kept_in_the_card_are_told() -> None:
     def handle(self: Any, adapter: Any) -> None:
         registers = adapter.context.registers
