@@ -284,7 +284,8 @@ class Stepper:
             if self._lost:
                 return
         self.received += len(protocol.received_frames)
-        for books in (seat.frames, protocol.sent, protocol.failed, protocol.received_frames, wire.sent, seat.arrivals or []):
+        for books in (seat.frames, protocol.sent, protocol.sent_numbers, protocol.failed, protocol.received_frames, wire.sent,
+                      seat.arrivals or []):
             books.clear()
         wire.arrived = seat.nic.lost_for_want_of_descriptors = protocol.hang.resets = 0
         self._asked_reset = False

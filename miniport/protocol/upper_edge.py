@@ -93,7 +93,8 @@ class Protocol:
         """What a fault has put off until halt runs."""
         self.sent: list[bytes] = []
         """Frames of packets that the miniport completed with success, in the order in which they were handed down."""
-        self._sent_numbers: list[int] = []
+        self.sent_numbers: list[int] = []
+        """The numbers of their packets."""
         self.failed: list[bytes] = []
         self.accepted: dict[int, Packet] = {}
         """Packets that the miniport has, by number."""
@@ -364,8 +365,8 @@ class Protocol:
         self._packets.release(packet)
         self._blocked = False
         if status == NDIS_STATUS_SUCCESS:
-            at = bisect(self._sent_numbers, packet.number)
-            self._sent_numbers.insert(at, packet.number)
+            at = bisect(self.sent_numbers, packet.number)
+            self.sent_numbers.insert(at, packet.number)
             self.sent.insert(at, packet.frame)
         elif self.hang.resetting and packet.number not in self._second_try:
             self._again.append(packet.frame)
