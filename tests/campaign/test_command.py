@@ -58,6 +58,13 @@ def test_a_wrong_option_exits_with_2_and_is_named(words: tuple[str, ...], says: 
     assert result.exit_code == 2 and says in result.stderr
 
 
+def test_a_name_that_fits_no_fault_point_is_no_clean_campaign_of_nothing() -> None:
+    result = call("--only", "NdisMAllocatSharedMemory#1", "--frames", "1")
+    assert result.exit_code == 2
+    assert "no fault point of this life" in result.stderr and "did you mean NdisMAllocateSharedMemory?" in result.stderr
+    assert call("--only", "NdisMAllocateSharedMemory#1", "--frames", "1", "--shard", "2/50", "--no-coverage").exit_code == 0
+
+
 def test_json_satisfies_its_schema_and_that_of_a_run(write: Write) -> None:
     for words in (MEMORY, (write(LEAKS_ON_THE_SECOND), *MEMORY), (*MEMORY, "--max-time", "0")):
         result = call(*words, "--json")
