@@ -15,7 +15,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from time import monotonic
@@ -31,7 +30,6 @@ from dmabed.load import find_miniport
 from dmabed.watchdog import GiveUp
 from hw.capture import read_frames
 from miniport.miniport import Miniport
-from verifier.errors import UsageError
 
 Progress = Callable[[int, int], None]
 """Called with how many worlds are done and how many are known to come."""
@@ -153,8 +151,6 @@ class _Runner:
         tree = Tree(plan, good)
         campaign.points = sum(high for r in good for name, (_, high) in r.behind.items() if self._any(name, high))
         singles = list(plan.singles(good))
-        if good and not singles and plan.selection.only:
-            self._check_globs(good)
         level = self._stage(singles, len(singles))
         grown = list(plan.sets(good[0])) if good and good[0].case == Case() else []
         while level:
@@ -168,17 +164,6 @@ class _Runner:
         campaign.points += tree.found
         for record in self._stage(grown, len(grown)):
             record.behind = {}
-
-    def _check_globs(self, good: list[Record]) -> None:
-        """`UsageError` if what is selected by name exists in none of the lives: a campaign of nothing proves nothing."""
-        selection, spec = self._plan.selection, self._plan.spec
-        counts = {name: high for record in good for name, (_, high) in record.behind.items()}
-        if any(selection.all_faults(counts, spec)):
-            return  # other shards have them
-        near = get_close_matches(selection.only[0].partition("#")[0].strip("*"), counts, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise UsageError(f"--only {','.join(selection.only)}: no fault point of this life is called so",
-                         f"{hint}dmabed faults --list shows every point")
 
     def cover(self, miniport: type[Miniport]) -> None:
         """Live a choice of the worlds again, and note which lines run. A campaign that was cut short says nothing of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 
 from dmabed.after_fault import effect_of
 from dmabed.campaign.model import Case, Record
@@ -61,13 +62,22 @@ class Plan:
         return [Case((), condition) for condition in ("", *self.conditions)]
 
     def singles(self, recordings: Sequence[Record]) -> Iterator[Case]:
-        """One case for each fault of each recording."""
+        """One case for each fault of each recording. `UsageError` if the names that are asked for are in none of them: a campaign of
+        nothing proves nothing."""
+        found = False
         for recording in recordings:
             counts = {name: high for name, (_, high) in recording.behind.items()}
             for fault in self.selection.all_faults(counts, self.spec):
+                found = True
                 case = Case((fault,), recording.case.condition)
                 if self.mine(case):
                     yield case
+        if recordings and self.selection.only and not found:
+            names = {name: None for recording in recordings for name in recording.behind}
+            near = get_close_matches(self.selection.only[0].partition("#")[0].strip("*"), names, 1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise UsageError(f"only {','.join(self.selection.only)}: no fault point of this life is called so",
+                             f"{hint}dmabed faults --list shows every point")
 
     def sets(self, recording: Record) -> Iterator[Case]:
         """The random sets, drawn from the faults of *recording*."""

@@ -182,6 +182,7 @@ def test_bed_that_is_never_run_is_not_proven(project: pytest.Pytester) -> None:
 
 @pytest.mark.parametrize(("marker", "line"), [
     ('kinds="rutine"', "*no kind of fault 'rutine'*"),
+    ('only="Nope*"', "*only Nope?: no fault point of this life is called so*"),
     ('kind="routine"', "*every_fault has no option 'kind'*"),
     ('conditions="placment"', "*no condition 'placment'*"),
     ('nic="referense"', "*no NIC is called 'referense'*"),
