@@ -1,10 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """NIC models. `MODELS` names them; ``docs/add-a-nic.md`` builds one from nothing."""
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+
 from hw.nic.base import LivePointer, Nic
-from hw.nic.isa_slave import IsaSlaveNic, IsaSlaveWordNic
-from hw.nic.reference import ReferenceNic
 
-MODELS: dict[str, type[Nic]] = {model.model: model for model in (ReferenceNic, IsaSlaveNic, IsaSlaveWordNic)}
+TABLE: dict[str, str] = {
+    "reference": "hw.nic.reference:ReferenceNic",
+    "isa-slave": "hw.nic.isa_slave:IsaSlaveNic",
+    "isa-slave-16": "hw.nic.isa_slave:IsaSlaveWordNic",
+}
+"""Where the class of each model stands: ``module:Class``."""
 
-__all__ = ["MODELS", "IsaSlaveNic", "IsaSlaveWordNic", "LivePointer", "Nic", "ReferenceNic"]
+
+class Models(Mapping[str, type[Nic]]):
+    """The models by name. A model's module is imported when somebody asks for it: a world needs one of them."""
+
+    def __getitem__(self, name: str) -> type[Nic]:
+        module, _, model = TABLE[name].partition(":")
+        found: type[Nic] = getattr(import_module(module), model)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(TABLE)
+
+    def __len__(self) -> int:
+        return len(TABLE)
+
+    def __contains__(self, name: object) -> bool:
+        return name in TABLE
+
+
+MODELS = Models()
+
+__all__ = ["MODELS", "TABLE", "LivePointer", "Models", "Nic"]

@@ -13,8 +13,8 @@ from hw.dma import DmaPort
 from hw.i8237_channel import BYTE_LIMITS, WORD_LIMITS
 from hw.isa import EdgeLine
 from hw.machine import Machine
-from hw.nic import MODELS, IsaSlaveNic
-from hw.nic.isa_slave import FIFO_FRAMES, UNIT_NS, WATCHDOG_NS
+from hw.nic import MODELS
+from hw.nic.isa_slave import FIFO_FRAMES, UNIT_NS, WATCHDOG_NS, IsaSlaveNic
 from hw.nic.isa_slave_registers import CAUSE, Command, Registers
 from hw.ram import Ram
 from verifier.address import MIB, Span
