@@ -49,7 +49,7 @@ class Bed:
     def inject(self, point: str, effect: str | None = None) -> None:
         """Arm a fault for the next worlds: ``NAME#N``, with the documented failure or another *effect* that the point has.
         `UsageError` if there is no such point or effect."""
-        fault = checked_fault(parse_fault(point, effect))
+        fault = checked_fault(parse_fault(point, effect), self.spec.model())
         self.spec = replace(self.spec, faults=(*self.spec.faults, str(fault)))
 
     def world(self, *, capture: bool = False, trace_lines: bool = False, frames: list[bytes] | None = None) -> World:

@@ -13,7 +13,7 @@ from textwrap import wrap
 from typing import Any
 
 from dmabed.debugger import check_terminal, stop_at_first
-from dmabed.load import find_miniport
+from dmabed.load import find_miniport, offered_nics
 from dmabed.options import checked, defaults_of, exclusive, over, portable, read_data
 from dmabed.output import Printed, check_writable
 from dmabed.report import facts
@@ -118,14 +118,15 @@ def memory_map(line: Mapping[str, Any], *, debug: bool = False, seconds: float =
 
 
 def nics() -> Answer:
-    """The NICs that are modelled."""
-    data = {"schema": SCHEMA_VERSION, "nics": [nic_json(model) for model in MODELS.values()]}
+    """The NICs that are modelled, and those that installed packages offer."""
+    known = {**MODELS, **offered_nics()}
+    data = {"schema": SCHEMA_VERSION, "nics": [nic_json(name, model) for name, model in known.items()]}
 
     def text(width: int, colour: bool) -> str:
         rows = [("name", "bus", "address bits", "boundary", "limits", "")]
-        for model in MODELS.values():
+        for name, model in known.items():
             limits = model.default_limits
-            rows.append((model.model, model.bus_kind, str(limits.address_bits),
+            rows.append((name, model.bus_kind, str(limits.address_bits),
                          facts.size_text(limits.boundary) if limits.boundary else facts.NOTHING,
                          "settable" if model.limits_settable else "fixed", model.description))
         sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -142,7 +143,7 @@ def case_of(line: Mapping[str, Any], data: str | None) -> Case:
     """Put the layers together, load the miniport, check everything that can be checked without a machine."""
     asked = checked(line)
     exclusive(asked)
-    asked.update({key: portable(asked[key]) for key in ("miniport", "pcap") if asked.get(key) is not None})
+    asked.update({key: portable(asked[key]) for key in ("miniport", "nic", "pcap") if asked.get(key) is not None})
     file = read_data(data) if data is not None else {}
     named = over(file, asked)
     name, nic = named.get("miniport"), named.get("nic", WorldSpec().nic)

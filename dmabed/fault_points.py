@@ -9,6 +9,7 @@ refuses what no world has. A card says for itself what can go wrong on it (`hw.n
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -116,8 +117,9 @@ def register_effects(model: type[Nic], access: str, register: str) -> tuple[Effe
     return (*_SLOW, _ALL_ONES) if register in model.slow_bits else (_ALL_ONES,)
 
 
-def checked_fault(fault: Fault) -> Fault:
-    """*fault* with its effect in full, if its point and effect exist; `UsageError` else."""
+def checked_fault(fault: Fault, model: type[Nic] | None = None) -> Fault:
+    """*fault* with its effect in full, if its point and effect exist on a card of *model*, or on any of the bed's; `UsageError` else."""
+    models = MODELS.values() if model is None else (model,)
     name = fault.name
     row = TABLE.get(name)
     if row is not None:
@@ -129,11 +131,11 @@ def checked_fault(fault: Fault) -> Fault:
             raise UsageError(f"{name} never fails", "choose a routine that can fail; release routines are only raced")
     else:
         effects = COMMON.get(name) or tuple(
-            {effect.name: effect for model in MODELS.values() for effect in _card_effects(name, model)}.values())
+            {effect.name: effect for card in models for effect in _card_effects(name, card)}.values())
         if name.startswith("register-"):
             effects = (*effects, _REMOVE) if effects else ()
     if not effects:
-        raise _unknown(name)
+        raise _unknown(name, models)
     wanted = fault.effect.removeprefix("NDIS_STATUS_")
     if fault.effect == FAIL:
         return replace(fault, does=_concrete(effects[0]).name)
@@ -159,10 +161,12 @@ def _failure_text(name: str) -> str:
     return "gives nothing" if name == "null" else f"fails with NDIS_STATUS_{name}"
 
 
-def _unknown(name: str) -> UsageError:
+def _unknown(name: str, models: Iterable[type[Nic]]) -> UsageError:
+    own = [model.model for model in models]
     if name.startswith(("register-read:", "register-write:")):
-        return UsageError(f"no NIC has a register {name.partition(':')[2]!r}", "the data sheets under docs/nics list them")
-    cards = {point for model in MODELS.values() for point in model.faults}
+        whose = f"NIC {own[0]!r} has no" if len(own) == 1 else "no NIC has a"
+        return UsageError(f"{whose} register {name.partition(':')[2]!r}", "the data sheets under docs/nics list them")
+    cards = {point for model in models for point in model.faults}
     near = get_close_matches(name, [*TABLE, *COMMON, *sorted(cards)], 1)
     hint = f"did you mean {near[0]}? " if near else ""
     return UsageError(f"{name!r} is no fault point", f"{hint}a routine, register-read:NAME, register-write:NAME, "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the miniport that a user named: ``module:Class``, ``FILE.py[:Class]``, or the reference miniport of a NIC."""
+"""Finds the class that a user named: ``module:Class`` or ``FILE.py[:Class]``; and the miniport of a NIC where none is named."""
 
 from __future__ import annotations
 
@@ -11,28 +11,108 @@ import traceback
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
+from hw.nic import MODELS, Nic
 from miniport.miniport import Miniport
 from verifier.errors import UsageError
+from verifier.where import adopt
 
 REFERENCE = {"reference": "miniport.reference:ReferenceMiniport", "isa-slave": "miniport.slave:SlaveMiniport",
              "isa-slave-16": "miniport.slave:SlaveMiniport"}
 """The reference miniport of each NIC."""
 
+NIC_GROUP = "dmabed.nics"
+"""The entry points by which an installed package offers models."""
+
+SAYS = ("model", "description", "registers", "default_limits", "vendor_id", "device_id", "bars")
+"""What a model declares."""
+ANSWERS = ("live_pointers", "stops_dma", "pending_causes", "interrupts_enabled", "receive_frame", "link_changed", "power_on_reset")
+"""What a model defines."""
+
+Base = TypeVar("Base")
+
+_elsewhere: dict[str, str] = {}
+"""Where files of models lie, by the names by which they are asked for."""
 _loaded: dict[tuple[str, str], ModuleType] = {}
 
 
 def find_miniport(name: str | None, nic: str) -> tuple[type[Miniport], Path]:
     """The miniport class and the folder of its source. `UsageError` with the remedy for anything that cannot be used."""
-    if name is None and nic not in REFERENCE:
-        raise UsageError(f"there is no reference miniport of NIC {nic!r}", "name a miniport: FILE.py[:Class] or module:Class")
-    text = name if name is not None else REFERENCE[nic]
+    text = name if name is not None else REFERENCE.get(nic) or _miniport_of(nic)
     if text.endswith((".c", ".h")) or (Path(text).is_dir() and name is not None):
         raise UsageError(f"{text} is no Python miniport", "this version runs Python miniports: FILE.py[:Class] or module:Class")
+    return load_class(text, Miniport)
+
+
+def _miniport_of(nic: str) -> str:
+    """What the model of a NIC that is none of the bed's says of its miniport: a file is looked for beside the model's."""
+    model = find_nic(nic)
+    if model.miniport is None:
+        raise UsageError(f"there is no reference miniport of NIC {nic!r}",
+                         f'name a miniport: FILE.py[:Class] or module:Class; or write miniport = "FILE.py" into {model.__name__}')
+    if not is_file(model.miniport):
+        return model.miniport
+    folder = Path(getattr(sys.modules[model.__module__], "__file__", None) or ".").parent
+    return str(folder / model.miniport)
+
+
+def is_file(text: str) -> bool:
+    """True if *text* names a file or a class in one, and no module."""
+    head = text.rpartition(":")[0] if _has_class(text) else text
+    return head.endswith(".py") or "/" in head or "\\" in head
+
+
+def find_nic(name: str) -> type[Nic]:
+    """The model of a NIC: one of the bed's, one that an installed package offers as entry point ``dmabed.nics``, or
+    ``FILE.py[:Class]`` or ``module:Class``. `UsageError` with the remedy for anything that cannot be used."""
+    if name in MODELS:
+        return MODELS[name]
+    if is_file(name) or _has_class(name):
+        return _whole(load_class(_elsewhere.get(name, name), Nic)[0], name)
+    offered = offered_nics()
+    if name in offered:
+        return offered[name]
+    known = [*MODELS, *offered]
+    near = get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise UsageError(f"no NIC is called {name!r}", f"{hint}known: {', '.join(known)}; or give a model of yours: FILE.py[:Class]")
+
+
+def offered_nics() -> dict[str, type[Nic]]:
+    """The models that installed packages offer, by name. `UsageError` for one that cannot be loaded."""
+    from importlib.metadata import entry_points
+    found: dict[str, type[Nic]] = {}
+    for point in sorted(entry_points(group=NIC_GROUP), key=lambda point: point.name):
+        found[point.name] = _whole(load_class(point.value, Nic)[0], point.value)
+    return found
+
+
+def _whole(model: type[Nic], text: str) -> type[Nic]:
+    """*model* if it says of itself all that a model must say."""
+    missing = [name for name in SAYS if not hasattr(model, name)]
+    file = getattr(sys.modules.get(model.__module__), "__file__", None)
+    if file is not None:
+        if any(isinstance(value, type) and issubclass(value, Miniport) and value.__module__ == model.__module__
+               for value in vars(sys.modules[model.__module__]).values()):
+            raise UsageError(f"{text} holds a miniport, too", "put it into a file of its own: the bed tells by the file whose a line is")
+        adopt(file)
+    missing += [name for name in ANSWERS if getattr(model, name) is getattr(Nic, name)]
+    if missing:
+        raise UsageError(f"{text}: {model.__name__} lacks {', '.join(missing)}", "docs/add-a-nic.md says what each of them is")
+    return model
+
+
+def lies_at(name: str, file: str) -> None:
+    """From here on, the model that is asked for as *name* is the one in *file*: a worker has it at another place."""
+    _elsewhere[name] = file
+
+
+def load_class(text: str, base: type[Base]) -> tuple[type[Base], Path]:
+    """The subclass of *base* that *text* names, and the folder of its source. `UsageError` if there is none."""
     head, _, class_name = text.rpartition(":") if _has_class(text) else (text, "", "")
-    is_file = head.endswith(".py") or "/" in head or "\\" in head
-    module = _load_file(Path(head)) if is_file else _import(head)
-    return _class_of(module, class_name, text), Path(module.__file__ or ".").resolve().parent
+    module = _load_file(Path(head), base.__name__) if is_file(text) else _import(head)
+    return _class_of(module, class_name, text, base), Path(module.__file__ or ".").resolve().parent
 
 
 def _has_class(text: str) -> bool:
@@ -40,10 +120,10 @@ def _has_class(text: str) -> bool:
     return bool(colon) and tail.isidentifier() and len(head) > 1
 
 
-def _load_file(path: Path) -> ModuleType:
+def _load_file(path: Path, base: str) -> ModuleType:
     if not path.is_file():
         near = get_close_matches(path.name, [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else [], 1)
-        hint = f"did you mean {path.parent / near[0]}?" if near else "give the path of a Python file with a Miniport subclass"
+        hint = f"did you mean {path.parent / near[0]}?" if near else f"give the path of a Python file with a subclass of {base}"
         raise UsageError(f"there is no file {path}", hint)
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -102,19 +182,19 @@ def _import(name: str) -> ModuleType:
         sys.path.remove("")
 
 
-def _class_of(module: ModuleType, class_name: str, text: str) -> type[Miniport]:
+def _class_of(module: ModuleType, class_name: str, text: str, base: type[Base]) -> type[Base]:
     own = {name: value for name, value in vars(module).items()
-           if isinstance(value, type) and issubclass(value, Miniport) and value is not Miniport}
+           if isinstance(value, type) and issubclass(value, base) and value is not base}
     if class_name:
         chosen = own.get(class_name)
         if chosen is None:
             near = get_close_matches(class_name, own, 1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise UsageError(f"{text}: no subclass of Miniport is called {class_name!r}", f"{hint}known: {', '.join(own) or 'none'}")
+            raise UsageError(f"{text}: no subclass of {base.__name__} is called {class_name!r}", f"{hint}known: {', '.join(own) or 'none'}")
         return chosen
     local = {name: value for name, value in own.items() if value.__module__ == module.__name__}
     if len(local) != 1:
-        what = "no subclass of Miniport" if not local else f"{len(local)} subclasses of Miniport"
+        what = f"no subclass of {base.__name__}" if not local else f"{len(local)} subclasses of {base.__name__}"
         raise UsageError(f"{text} holds {what}", f"name one: {text}:{next(iter(local), 'Class')}")
     return next(iter(local.values()))
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from dmabed import policy
+from dmabed.load import find_nic
 from dmabed.spec import WorldSpec, parse_size
 from hw.limits import PRESETS
-from hw.nic import MODELS
 from miniport.miniport import Miniport
 from verifier.address import PAGE_MASK
 from verifier.errors import UsageError
@@ -169,11 +169,10 @@ def _world_of(result: Mapping[str, Any], source: str) -> Layer:
     given = dict(world)
     if given.get("miniport") == DEFAULT_MINIPORT:
         given["miniport"] = None
-    model = MODELS.get(str(given.get("nic", WorldSpec().nic)))
-    if model is not None and all(name in given for name in _LIMITS):
+    if all(name in given for name in _LIMITS):
         said = tuple(given[name] for name in _LIMITS)
         known = PRESETS.get(str(said[0]))
-        own = model.default_limits
+        own = find_nic(str(given.get("nic", WorldSpec().nic))).default_limits
         if said == (own.name, own.address_bits, own.boundary):
             given.update(dict.fromkeys(_LIMITS))
         elif known is not None and said == (known.name, known.address_bits, known.boundary):

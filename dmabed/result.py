@@ -78,9 +78,9 @@ def limits_json(limits: DmaLimits) -> dict[str, Any]:
             "kind": limits.kind.value, "effect": limits.effect.value, "source": limits.source}
 
 
-def nic_json(model: type[Nic]) -> dict[str, Any]:
-    """One NIC model as plain data."""
-    return {"name": model.model, "limits": limits_json(model.default_limits), "bus": model.bus_kind,
+def nic_json(name: str, model: type[Nic]) -> dict[str, Any]:
+    """One NIC model as plain data, under the *name* by which it is asked for."""
+    return {"name": name, "limits": limits_json(model.default_limits), "bus": model.bus_kind,
             "description": model.description}
 
 

@@ -16,10 +16,11 @@ from allocator.frames import Placement
 from allocator.nodes import nodes_of
 from dmabed import policy
 from dmabed.fault_points import checked_fault
+from dmabed.load import find_nic
 from hw.inject import Fault, parse_fault
 from hw.limits import PRESETS, DmaKind, DmaLimits, custom, preset
 from hw.memory_layout import ram_ranges
-from hw.nic import MODELS, Nic
+from hw.nic import Nic
 from miniport.versions import check_versions, parse_ndis
 from verifier.address import Span
 from verifier.errors import UsageError
@@ -109,19 +110,15 @@ class WorldSpec:
 
     def model(self) -> type[Nic]:
         """The NIC model."""
-        model = MODELS.get(self.nic)
-        if model is None:
-            near = get_close_matches(self.nic, MODELS, 1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise UsageError(f"no NIC is called {self.nic!r}", f"{hint}known: {', '.join(MODELS)}")
-        return model
+        return find_nic(self.nic)
 
     def dma_limits(self) -> DmaLimits:
         """The DMA limits of the NIC in this world."""
         model = self.model()
         own = self.limits is not None or self.address_bits is not None or self.boundary is not None
         if own and not model.limits_settable:
-            raise UsageError(f"the limits of {self.nic} are those of its silicon", "set limits on --nic reference only")
+            raise UsageError(f"the limits of {self.nic} are those of its silicon",
+                             "set limits on --nic reference; a model of yours allows it with limits_settable = True")
         if self.limits is not None:
             if self.address_bits is not None or self.boundary is not None:
                 raise UsageError("--limits excludes --address-bits and --boundary", "give a preset, or the two numbers")
@@ -147,7 +144,8 @@ class WorldSpec:
 
     def parsed_faults(self) -> tuple[Fault, ...]:
         """The faults to inject; an unknown routine or an effect that is not documented is a `UsageError`."""
-        return tuple(checked_fault(parse_fault(text)) for text in self.faults)
+        model = self.model()
+        return tuple(checked_fault(parse_fault(text), model) for text in self.faults)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `from_dict` reads it back."""

@@ -24,6 +24,7 @@ from hw.machine import Machine
 from hw.nic import Nic
 from hw.wire import loopback
 from miniport.adapter import Adapter
+from miniport.blame import fault_of_a_model
 from miniport.miniport import Miniport
 from miniport.ndis import Ndis, WorldEnds
 from miniport.protocol import Protocol
@@ -173,7 +174,13 @@ def opened(spec: WorldSpec, miniport_class: type[Miniport], base: Path, *, captu
             machine.scheduler.on_life = striker(world, lives.ENDS)
         if spec.stop:
             machine.findings.stops_at = policy.stops_at(spec)
-        yield world
+        try:
+            yield world
+        except Exception as problem:
+            of_model = fault_of_a_model(problem)
+            if of_model is None:
+                raise
+            raise of_model from problem
         if not spec.stop or not machine.findings.errors:
             lived(world, lambda: _finish(seats))
         if machine.injector is not None:

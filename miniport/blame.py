@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 
-from verifier.where import is_miniport, of_the_bed
+from verifier.errors import BedError, UsageError
+from verifier.where import display_path, is_miniport, of_a_model, of_the_bed
 
 _NONSENSE = (TypeError, ValueError, OverflowError, struct.error, RecursionError, MemoryError)
 """What an argument of a wrong type or size raises wherever it is first used, be it long after the call."""
@@ -29,6 +30,24 @@ def entries(problem: BaseException) -> list[TracebackType]:
         found.append(tb)
         tb = tb.tb_next
     return found
+
+
+def fault_of_a_model(problem: BaseException) -> UsageError | None:
+    """What to say of an exception that the model of a card raised, where it is none of the bed's; None for any other exception."""
+    if isinstance(problem, BedError):
+        return None
+    last = entries(problem)[-1]
+    for entry in reversed(entries(problem)):
+        code = entry.tb_frame.f_code
+        if of_a_model(code) or is_miniport(code):
+            last = entry
+            break
+    code = last.tb_frame.f_code
+    if not of_a_model(code):
+        return None
+    text = f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
+    return UsageError(f"the model of the card raised {text} in {code.co_qualname} at {display_path(code.co_filename)}:{last.tb_lineno}",
+                      "mend the model; docs/add-a-nic.md says what each method is given")
 
 
 def fault_of_the_bed(problem: BaseException) -> CodeType | None:

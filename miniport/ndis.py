@@ -13,7 +13,7 @@ from hw.nic.base import Nic
 from hw.processor import irql_name
 from hw.processor_port import ProcessorPort
 from miniport import nulls, rules
-from miniport.blame import entries, fault_of_the_bed
+from miniport.blame import entries, fault_of_a_model, fault_of_the_bed
 from miniport.descriptors import Descriptors
 from miniport.effects import act, effect_of
 from miniport.handlers import METHODS, Handler
@@ -207,6 +207,9 @@ class Ndis:
                 rules.REGISTER_HANDLERS, f"NDIS calls {METHODS[handler]}, which {type(self.miniport).__name__} does not supply",
                 where=where_of_function(self.miniport.initialize), subject=(handler,))
             return
+        of_model = fault_of_a_model(problem)
+        if of_model is not None:
+            raise of_model from problem
         broken = fault_of_the_bed(problem)
         if broken is not None:
             raise BedError(f"{type(problem).__name__} in {broken.co_qualname}: {problem}",

@@ -17,7 +17,7 @@ Where = tuple[CodeType, int]
 _HOUSE = Path(__file__).resolve().parent.parent
 _BED_FOLDERS = tuple(f"{_HOUSE / name}" + ("\\" if "\\" in str(_HOUSE) else "/") for name in
                      ("dmabed", "miniport", "allocator", "hw", "firmware", "verifier"))
-_MINIPORTS = tuple(str(_HOUSE / "miniport" / name) for name in ("reference", "slave"))
+_MINIPORTS = tuple(str(_HOUSE / "miniport" / name) for name in ("e1000", "pcnet", "reference", "rtl8139", "slave", "smart"))
 """Folders of miniports inside the bed."""
 _FOREIGN = tuple({sysconfig.get_paths()[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")})
 
@@ -38,11 +38,24 @@ class _Verdicts(dict[str, bool]):
 
 
 _is_miniport = _Verdicts()
+_models: set[str] = set()
+"""Files of models that are none of the bed's."""
 
 
 def is_miniport(code: CodeType) -> bool:
     """True if *code* is the miniport's own."""
     return _is_miniport[code.co_filename]
+
+
+def adopt(file: str) -> None:
+    """*file* holds the model of a card: from here on its lines are not the miniport's."""
+    _models.add(file)
+    _is_miniport[file] = False
+
+
+def of_a_model(code: CodeType) -> bool:
+    """True if *code* belongs to the model of a card that is none of the bed's."""
+    return code.co_filename in _models
 
 
 def of_the_bed(code: CodeType) -> bool:

@@ -29,8 +29,8 @@ def campaign_key(job: Job, miniport: type[Miniport]) -> str:
     beside the miniport and of the bed."""
     state = hashlib.sha256()
     spec = replace(job.spec, faults=())
-    state.update(json.dumps([spec.as_dict(), miniport.__qualname__, job.selection.chaos, job.selection.kinds]).encode())
-    files = sorted(folder_of(miniport).glob("*.py"))
+    state.update(json.dumps([spec.as_dict(), miniport.__qualname__, job.selection.chaos, job.selection.kinds, job.coverage]).encode())
+    files = sorted({path for folder in (folder_of(miniport), folder_of(spec.model())) for path in folder.glob("*.py")})
     for floor in _FLOORS:
         files += sorted((_HOUSE / floor).rglob("*.py"))
     if spec.pcap is not None:

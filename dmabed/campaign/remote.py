@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from contextlib import chdir, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from threading import Lock
 from typing import Any
 
@@ -23,7 +23,7 @@ from dmabed import __version__
 from dmabed.campaign.dispatch import Spread, killer
 from dmabed.campaign.model import Case, Record
 from dmabed.campaign.worker import Job, end_process, folder_of, live
-from dmabed.load import find_miniport
+from dmabed.load import find_miniport, find_nic, is_file, lies_at
 from miniport.miniport import Miniport
 from verifier.errors import BedError, UsageError
 
@@ -43,19 +43,26 @@ class Source:
     files: tuple[tuple[str, bytes], ...] = ()
     folder: str = "."
     """Where they lie, seen from the working directory: as results name them."""
+    nic_files: tuple[tuple[str, bytes], ...] = ()
+    """The Python files beside the model of the card, where that is a file."""
 
     @classmethod
     def of(cls, job: Job, miniport: type[Miniport]) -> Source:
         """What a worker needs to find *miniport*. A module is looked for on the worker's own path."""
         name = job.spec.miniport
+        nic_files = _beside(folder_of(find_nic(job.spec.nic))) if is_file(job.spec.nic) else ()
         file, colon, class_name = (name or "").rpartition(":") if name and not name.endswith(".py") else (name or "", "", "")
         if not file.endswith(".py"):
-            return cls(name)
+            return cls(name, nic_files=nic_files)
         folder = folder_of(miniport)
-        files = tuple((path.name, path.read_bytes()) for path in sorted(folder.glob("*.py")))
         here = Path.cwd().resolve()
         below = folder.relative_to(here).as_posix() if folder.is_relative_to(here) else "../elsewhere"
-        return cls(Path(file).name + colon + class_name, files, below)
+        return cls(Path(file).name + colon + class_name, _beside(folder), below, nic_files)
+
+
+def _beside(folder: Path) -> tuple[tuple[str, bytes], ...]:
+    """The Python files in *folder*, by name."""
+    return tuple((path.name, path.read_bytes()) for path in sorted(folder.glob("*.py")))
 
 
 @cache
@@ -69,6 +76,10 @@ def _laid_out(source: Source) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in source.files:
         (folder / name).write_bytes(data)
+    nics = here.parent / "nic"
+    nics.mkdir()
+    for name, data in source.nic_files:
+        (nics / name).write_bytes(data)
     return here
 
 
@@ -79,6 +90,8 @@ def live_remotely(job: Job, source: Source, cases: Sequence[Case]) -> list[Recor
     """Live *cases* on a worker."""
     with _alone, chdir(_laid_out(source)):
         with redirect_stdout(sys.stderr):  # what it prints while it is imported belongs to no world
+            if source.nic_files:
+                lies_at(job.spec.nic, f"../nic/{PurePath(job.spec.nic).name}")
             miniport, _ = find_miniport(f"{source.folder}/{source.name}" if source.files else source.name, job.spec.nic)
         return live(job, miniport, cases, end_process)
 

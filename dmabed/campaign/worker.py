@@ -10,13 +10,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType
 
 from dmabed.campaign.conditions import changed
-from dmabed.campaign.covered import ran_lines
+from dmabed.campaign.covered import Notes, noted
 from dmabed.campaign.model import Case, Record
 from dmabed.campaign.outcome import record_of
 from dmabed.campaign.points import Selection
@@ -44,8 +44,8 @@ class Job:
     """How long a handler may run on the host before it counts as hung."""
     frames: tuple[bytes, ...] | None = None
     """The frames of a capture file, where one is named."""
-    trace: bool = False
-    """True to note in each record which lines of the miniport ran."""
+    coverage: bool = False
+    """True to note in each record which statements of the miniport ran."""
 
     def world_spec(self, case: Case) -> WorldSpec:
         """The world of *case*."""
@@ -86,21 +86,22 @@ def live(job: Job, miniport: type[Miniport], cases: Sequence[Case], give_up: Giv
     base = folder_of(miniport)
     listed: dict[tuple[str, str], bool] = {}
 
-    def all_of_them() -> None:
+    def all_of_them(notes: Notes | None) -> None:
         for case in cases:
             world = one_world(job, miniport, base, case)
             if dog.stuck is not None and world.outcome == "hang":
                 conclude(world, dog.stuck)
+                if notes is not None:
+                    notes.forget()  # how far it came depends on the host
             dog.stuck = None
             if see is not None:
                 see(world)
             record = record_of(world, case, job.selection, listed)
-            if world.lines is not None:
-                record.ran = ran_lines(world.lines, base)
+            record.ran = notes.take() if notes is not None else None
             records.append(record)
 
-    with Printed().taking():
-        dog.run(all_of_them)
+    with Printed().taking(), noted(miniport, base) if job.coverage else nullcontext() as notes:
+        dog.run(lambda: all_of_them(notes))
     return records
 
 
@@ -108,7 +109,7 @@ def one_world(job: Job, miniport: type[Miniport], base: Path, case: Case) -> Wor
     """Live the world of *case*; its points are counted even if no fault is armed."""
     try:
         frames = None if job.frames is None else list(job.frames)
-        return run_world(job.world_spec(case), miniport, base, record=True, frames=frames, trace_lines=job.trace)
+        return run_world(job.world_spec(case), miniport, base, record=True, frames=frames)
     except SystemExit as stop:
         raise UsageError(f"the miniport ends the program (exit {stop.code})", "take sys.exit out of it") from None
     except UsageError:
@@ -118,6 +119,6 @@ def one_world(job: Job, miniport: type[Miniport], base: Path, case: Case) -> Wor
         raise BedError(f"{said} (in the world {case.id})", problem.remedy if isinstance(problem, BedError) else "") from problem
 
 
-def folder_of(miniport: type[Miniport]) -> Path:
-    """The folder of the miniport's source."""
-    return Path(inspect.getfile(miniport)).resolve().parent
+def folder_of(source: type) -> Path:
+    """The folder of the source of a miniport, or of the model of a card."""
+    return Path(inspect.getfile(source)).resolve().parent

@@ -14,6 +14,7 @@ from hw.limits import DmaLimits
 from hw.nic.power import Powered
 from hw.pci import STATUS_RECEIVED_MASTER_ABORT, STATUS_RECEIVED_TARGET_ABORT, Bar, PciConfig
 from hw.register import RegisterFile, Slot
+from hw.register_parts import joined
 from verifier.events import Kind
 from verifier.rule import rule
 from verifier.where import Where
@@ -89,6 +90,9 @@ class Nic(RegisterFile, Powered):
     here, and asks `fault` where it happens."""
     slow_bits: ClassVar[Mapping[str, int]] = {}
     """Bits of registers that the card may clear late, by register."""
+    miniport: ClassVar[str | None] = None
+    """What drives the card where nobody names a miniport: ``FILE.py[:Class]`` beside the model's file, or ``module:Class``. The bed's
+    own models have theirs in a table."""
     dma_channel: int | None = None
     """The channel of the DMA controllers to which the jumpers of an ISA card point."""
 
@@ -138,6 +142,8 @@ class Nic(RegisterFile, Powered):
     def decode(self, bar: int, offset: int, size: int, value: int | None) -> Slot | None:
         """The register at *offset*; a finding and None if there is none, or if size or reserved bits are wrong."""
         slot = self.slots.get(offset)
+        if self.registers.joins and (slot is None or slot.width != size):
+            slot = joined(type(self), offset, size, value is not None)
         if self.on_unanswered is not None and not self.awake:
             self.on_unanswered(f"{'read' if value is None else 'write'} of {slot.name if slot is not None else hex(offset)}")
         if slot is not None and slot.width == size:
@@ -235,6 +241,10 @@ class Nic(RegisterFile, Powered):
     def _aborted(self, by_target: bool) -> None:
         """A bus cycle of the card was aborted: PCI says by whom in the status register (PCI 2.2, 6.2.3)."""
         self.config.set_status(STATUS_RECEIVED_TARGET_ABORT if by_target else STATUS_RECEIVED_MASTER_ABORT)
+
+    def aborted(self, address: int) -> None:
+        """A bus cycle of one of the card's rings (`hw.nic.ring.DescriptorRing`) was aborted at *address*: real cards stop and say so."""
+        raise NotImplementedError(f"{type(self).__name__} has a ring and no method aborted(address)")
 
     def receive_bad_frame(self, frame: bytes, why: str) -> None:
         """A frame arrives broken: *why* is ``bad-crc``, ``runt`` or ``overlong``. Cards drop it unless they are told to keep it."""
