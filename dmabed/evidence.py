@@ -54,7 +54,7 @@ def known_names() -> set[str]:
 
 def exercised(rule_id: str, seen: set[str]) -> bool:
     """True if what was *seen* shows that *rule_id* could have been broken."""
-    return any(all(name.strip() in seen for name in item.split("&")) for item in table()[0][rule_id])
+    return any(all(name.strip() in seen for name in item.split("&")) for item in table()[0].get(rule_id, ()))
 
 
 def seen_in(world: World) -> set[str]:

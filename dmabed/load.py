@@ -18,14 +18,15 @@ from miniport.miniport import Miniport
 from verifier.errors import UsageError
 from verifier.where import adopt
 
-REFERENCE = {"reference": "miniport.reference:ReferenceMiniport", "isa-slave": "miniport.slave:SlaveMiniport",
-             "isa-slave-16": "miniport.slave:SlaveMiniport"}
+REFERENCE = {"reference": "miniport.reference:ReferenceMiniport", "smart": "miniport.smart:SmartMiniport",
+             "isa-slave": "miniport.slave:SlaveMiniport", "isa-slave-16": "miniport.slave:SlaveMiniport",
+             "rtl8139": "miniport.rtl8139:Rtl8139Miniport"}
 """The reference miniport of each NIC."""
 
 NIC_GROUP = "dmabed.nics"
 """The entry points by which an installed package offers models."""
 
-SAYS = ("model", "description", "registers", "default_limits", "vendor_id", "device_id", "bars")
+SAYS = ("model", "description", "registers", "default_limits", "vendor_id", "device_id")
 """What a model declares."""
 ANSWERS = ("live_pointers", "stops_dma", "pending_causes", "interrupts_enabled", "receive_frame", "link_changed", "power_on_reset")
 """What a model defines."""
@@ -70,9 +71,9 @@ def find_nic(name: str) -> type[Nic]:
         return MODELS[name]
     if is_file(name) or _has_class(name):
         return _whole(load_class(_elsewhere.get(name, name), Nic)[0], name)
-    offered = offered_nics()
+    offered = _offered()
     if name in offered:
-        return offered[name]
+        return _whole(load_class(offered[name], Nic)[0], offered[name])
     known = [*MODELS, *offered]
     near = get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]}? " if near else ""
@@ -81,11 +82,13 @@ def find_nic(name: str) -> type[Nic]:
 
 def offered_nics() -> dict[str, type[Nic]]:
     """The models that installed packages offer, by name. `UsageError` for one that cannot be loaded."""
+    return {name: _whole(load_class(text, Nic)[0], text) for name, text in _offered().items()}
+
+
+def _offered() -> dict[str, str]:
+    """Where the models that installed packages offer stand, by name."""
     from importlib.metadata import entry_points
-    found: dict[str, type[Nic]] = {}
-    for point in sorted(entry_points(group=NIC_GROUP), key=lambda point: point.name):
-        found[point.name] = _whole(load_class(point.value, Nic)[0], point.value)
-    return found
+    return {point.name: point.value for point in sorted(entry_points(group=NIC_GROUP), key=lambda point: point.name)}
 
 
 def _whole(model: type[Nic], text: str) -> type[Nic]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from types import ModuleType
 
 import click
@@ -118,7 +119,7 @@ def test_there_are_command_lines_and_wrong_ones_do_not_parse() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_python_block_is_python(page: Path) -> None:
     for block in fences(page, "python"):
-        lines = ("    " + line for line in block.splitlines())
+        lines = ("    " + line for line in dedent(block).splitlines())
         ast.parse("async def page():\n" + "\n".join(lines) + "\n    pass\n")
 
 
@@ -232,7 +233,6 @@ def test_the_output_in_the_readme_is_what_the_bed_prints(tmp_path: Path, monkeyp
 # The pages that build something
 
 PIECES = {
-    "docs/add-a-nic.md": ("hw.nic.loop", "hw/nic/loop.py", "tests/hw/test_loop.py"),
     "docs/add-a-routine.md": (
         "miniport.library.driver_logs", "miniport/library/driver_logs.py", "tests/miniport/test_driver_logs.py"),
 }
@@ -269,11 +269,42 @@ def test_what_the_page_builds_is_green(page: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page, change", [
-    ("docs/add-a-nic.md", ("self.set_interrupt(self._pulls())", "self.set_interrupt(True)")),
     ("docs/add-a-routine.md", ("if LOG in adapter.claims:", "if LOG not in adapter.claims:")),
 ])
 def test_what_the_page_builds_is_red_when_a_line_is_broken(page: str, change: tuple[str, str], tmp_path: Path) -> None:
     assert run_page(page, tmp_path, change).returncode == 1
+
+
+def run_nic_page(tmp_path: Path, change: tuple[str, str] = ("", "")) -> subprocess.CompletedProcess[str]:
+    """Put the parts of the page on models of cards together, and run its tests beside the example's miniport."""
+    code = text_of(ROOT / "examples" / "nic" / "minnow.py")
+    assert change[0] in code
+    (tmp_path / "minnow.py").write_text(code.replace(*change) if change[0] else code, encoding="utf-8")
+    (tmp_path / "minnow_miniport.py").write_text(text_of(ROOT / "examples" / "nic" / "minnow_miniport.py"), encoding="utf-8")
+    (tmp_path / "test_minnow.py").write_text(dict(NAMED_CODE.findall(text_of(ROOT / "docs" / "add-a-nic.md")))["test_minnow.py"],
+                                             encoding="utf-8")
+    return subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-o",
+                           f"pythonpath={ROOT} {tmp_path}", str(tmp_path)], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+
+def test_the_page_on_models_of_cards_builds_the_example() -> None:
+    lines = [line for block in fences(ROOT / "docs" / "add-a-nic.md", "python") for line in block.splitlines() if line]
+    whole = [line for line in text_of(ROOT / "examples" / "nic" / "minnow.py").splitlines() if line]
+    assert lines[:len(whole)] == whole
+    assert len(whole) < 200
+
+
+def test_the_tests_of_the_page_on_models_of_cards_are_green(tmp_path: Path) -> None:
+    result = run_nic_page(tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "9 passed" in result.stdout
+
+
+@pytest.mark.parametrize("change", [
+    ("self.set_interrupt(bool(self.values[AT[", "self.set_interrupt(True or bool(self.values[AT["),
+    ("self.cause(CAUSE.SENT.mask)", "self.cause(0)"), ('DmaLimits("minnow", 28', 'DmaLimits("minnow", 30')])
+def test_the_tests_of_the_page_on_models_of_cards_are_red_when_a_line_is_broken(change: tuple[str, str], tmp_path: Path) -> None:
+    assert run_nic_page(tmp_path, change).returncode == 1
 
 
 def test_the_routine_of_the_page_is_not_modelled_yet() -> None:
