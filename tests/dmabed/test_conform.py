@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from dmabed.cli import main
 from dmabed.conform import read_trace
@@ -49,6 +50,19 @@ def test_the_sample_is_the_model(folder: Path) -> None:
     assert result.exit_code == 0
     assert json.loads(result.stdout) == {
         "schema": 1, "verdict": "same", "nic": "minnow.py", "trace": "minnow.trace.jsonl", "compared": 23, "difference": None}
+
+
+def test_both_verdicts_satisfy_the_schema(folder: Path) -> None:
+    schema = Draft202012Validator(json.loads((ROOT / "dmabed" / "schemas" / "conform.schema.json").read_text(encoding="utf-8")))
+    same = json.loads(conform().stdout)
+    lines = rows()
+    lines[2]["value"] = "0x0"
+    store(lines)
+    differs = json.loads(conform().stdout)
+    schema.validate(same)
+    schema.validate(differs)
+    assert not schema.is_valid({**same, "verdict": "differs"})
+    assert not schema.is_valid({**differs, "verdict": "same"})
 
 
 def test_the_sample_names_its_card(monkeypatch: pytest.MonkeyPatch) -> None:
