@@ -22,6 +22,7 @@ from dmabed.load import find_miniport
 from dmabed.options import checked, defaults_of, exclusive, over
 from dmabed.result import as_json
 from dmabed.spec import WorldSpec
+from dmabed.watchdog import watched
 from dmabed.world import World, run_world
 from hw.inject import parse_fault
 from miniport.miniport import Miniport
@@ -57,8 +58,9 @@ class Bed:
         return run_world(self.spec, self.miniport, self.base, capture=capture, trace_lines=trace_lines, frames=frames)
 
     def run(self) -> dict[str, Any]:
-        """Live one world and return its result as plain data, as ``dmabed run --json`` prints it."""
-        return as_json(self.world())
+        """Live one world and return its result as plain data, as ``dmabed run --json`` prints it. A handler that never returns is
+        ended as on the command line."""
+        return as_json(watched(self.world))
 
 
 def spec_with(miniport: type[Miniport], options: Mapping[str, Any], base: WorldSpec) -> WorldSpec:

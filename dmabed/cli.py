@@ -95,6 +95,11 @@ def main(ctx: click.Context) -> None:
     call and every transfer against the documented rules, and says for each rule that is broken where in your source, why, and
     with which command you see it again.
     """
+    _help_if_alone(ctx)
+
+
+def _help_if_alone(ctx: click.Context) -> None:
+    """A group without a command behind it says what there is."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help(), err=True)
         ctx.exit(USAGE)
@@ -253,6 +258,20 @@ def nics(as_json: bool) -> int:
     return _say(commands.nics(), as_json)
 
 
+@main.command()
+@click.argument("trace")
+@_with(click.option("--nic", metavar="NAME", shell_complete=_names("hw.nic", "MODELS"), help="The model. [what the trace says]"),
+       click.option("--write", metavar="FILE", help="Write the trace with what the model did in place of what it holds."), _JSON)
+def conform(trace: str, nic: str | None, write: str | None, as_json: bool) -> int:
+    """Replay a recorded trace of a real card against its model and name the first difference.
+
+    TRACE holds register accesses, DMA, interrupts and frames as JSON lines: docs/conform.md. Exit code 1: they differ.
+    """
+    from dmabed import commands_conform
+
+    return _say(commands_conform.conform(trace, nic, write), as_json)
+
+
 @main.command("map", epilog="SIZE: decimal, 0x…, or a number with K, M, G or T (powers of 1024).")
 @click.argument("miniport", required=False)
 @_with(*_WORLD, _JSON)
@@ -297,11 +316,38 @@ def new(folder: str) -> int:
     from dmabed.output import write_out
     from dmabed.report.facts import clean
 
-    path = _path(folder)
-    assert path is not None
+    path = _file(folder)
     files = create(path)
     write_out("".join(f"{clean(file)}\n" for file in files) + f"next: cd {clean(path)}, dmabed run mynic.py, python -m pytest\n")
     return 0
+
+
+@main.group("firmware", cls=_Commands, invoke_without_command=True)
+@click.pass_context
+def firmware(ctx: click.Context) -> None:
+    """Make firmware images for the NIC smart, and look at them."""
+    _help_if_alone(ctx)
+
+
+@firmware.command("pack", epilog="How a program is written and linked: docs/firmware.md.")
+@click.argument("elf")
+@_with(click.option("-o", "--output", metavar="FILE", required=True, help="The image to write."),
+       click.option("--version", metavar="X.Y.Z", default="1.0.0", help="The version that the card states. [1.0.0]"), _JSON)
+def firmware_pack(elf: str, output: str, version: str, as_json: bool) -> int:
+    """Make an image from a linked program, an ELF file for RV32IM."""
+    from dmabed import commands_firmware
+
+    return _say(commands_firmware.pack(_file(elf), _file(output), version), as_json)
+
+
+@firmware.command("show")
+@click.argument("file")
+@_with(_JSON)
+def firmware_show(file: str, as_json: bool) -> int:
+    """Show an image, or an ELF file as it would be packed."""
+    from dmabed import commands_firmware
+
+    return _say(commands_firmware.show(_file(file)), as_json)
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
@@ -315,17 +361,21 @@ def _path(name: str | None) -> Path | None:
     return Path(name) if name is not None else None
 
 
+def _file(name: str) -> Path:
+    path = _path(name)
+    assert path is not None
+    return path
+
+
 def _debug(as_json: bool) -> dict[str, Any]:
     """Arguments of a command that lives a world: is somebody debugging, and what if a handler cannot be ended?"""
-    from dmabed.commands import debugging
+    from dmabed.watchdog import debugging, never_returns
 
     def give_up(stuck: CodeType) -> None:
         from verifier.errors import UsageError
-        from verifier.where import place
 
         sys.stdout = sys.__stdout__
-        os._exit(_fail(UsageError(f"{stuck.co_name} ({place((stuck, 0))}) never returns and catches every exception",
-                                  "catch Exception, not BaseException"), as_json))
+        os._exit(_fail(UsageError(never_returns(stuck), "catch Exception, not BaseException"), as_json))
 
     return {"debug": debugging() and not as_json, "give_up": give_up}
 

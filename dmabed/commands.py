@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, redirect_stdout
@@ -172,8 +171,3 @@ def live_case(case: Case, debug: bool, dog: Watchdog, *, capture: bool = False, 
         conclude(world, dog.stuck)
     world.ndis.log.extend(printed.lines())
     return world
-
-
-def debugging() -> bool:
-    """True if the environment sets DMABED_DEBUG: tracebacks are shown, a debugger can be used inside a miniport."""
-    return os.environ.get("DMABED_DEBUG", "") not in ("", "0")

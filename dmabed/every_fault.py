@@ -48,6 +48,8 @@ class FaultItem:
             return
         bare = self.sweep.recordings.get(self.case.condition)
         if not self.case.faults:
+            if self.sweep.nothing:
+                fail(f"not-proven: {self.sweep.nothing}")
             return
         if bare is None or bare.fails:
             fail(f"the life without a fault fails already: see {self.test}[{Case((), self.case.condition).id}]")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SIGN_OF = {
     Kind.REGISTER_READ: "register-read", Kind.REGISTER_WRITE: "register-write", Kind.DMA_READ: "dma-read",
     Kind.DMA_WRITE: "dma-write", Kind.INTERRUPT: "interrupt", Kind.FRAME_OUT: "frame-out", Kind.FRAME_IN: "frame-in",
-    Kind.FAULT: "fault", Kind.POWER: "power",
+    Kind.FAULT: "fault", Kind.POWER: "power", Kind.FIRMWARE: "firmware",
 }
 SIGNS = {
     "handler": "a handler was called", "routine": "a routine was called", "load": "the processor read memory",

@@ -20,7 +20,8 @@ from verifier.where import adopt
 
 REFERENCE = {"reference": "miniport.reference:ReferenceMiniport", "smart": "miniport.smart:SmartMiniport",
              "isa-slave": "miniport.slave:SlaveMiniport", "isa-slave-16": "miniport.slave:SlaveMiniport",
-             "rtl8139": "miniport.rtl8139:Rtl8139Miniport"}
+             "rtl8139": "miniport.rtl8139:Rtl8139Miniport", "e1000": "miniport.e1000:E1000Miniport",
+             "pcnet": "miniport.pcnet:PcnetMiniport", "pcnet-isa": "miniport.pcnet:PcnetIsaMiniport"}
 """The reference miniport of each NIC."""
 
 NIC_GROUP = "dmabed.nics"

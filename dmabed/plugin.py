@@ -157,6 +157,7 @@ class PytestBed:
         from dmabed.bed import Bed
         from dmabed.report import text
         from dmabed.result import as_json, sources
+        from dmabed.watchdog import watched
         from verifier.errors import BedError
         faults, self._faults = self._faults, []
         allowed, self._allowed = self._allowed, set()
@@ -170,7 +171,7 @@ class PytestBed:
             bed = Bed(miniport if miniport is not None else self._miniport, **{**self._options, **options})
             for point, effect in faults:
                 bed.inject(point, effect)
-            world = bed.world()
+            world = watched(bed.world)
         except BedError as broken:
             problem = broken
         if problem is not None:

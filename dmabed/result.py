@@ -183,7 +183,8 @@ def finding_json(finding: Finding, world: World, replay: str) -> dict[str, Any]:
 
 
 _LANES = {Kind.DMA_READ: "nic", Kind.DMA_WRITE: "nic", Kind.INTERRUPT: "nic", Kind.FRAME_OUT: "wire", Kind.FRAME_IN: "wire",
-          Kind.FRAME_DROPPED: "wire", Kind.LINK: "wire", Kind.POWER: "nic", Kind.ALLOCATE: "allocator", Kind.FREE: "allocator"}
+          Kind.FRAME_DROPPED: "wire", Kind.LINK: "wire", Kind.POWER: "nic", Kind.FIRMWARE: "nic",
+          Kind.ALLOCATE: "allocator", Kind.FREE: "allocator"}
 
 
 def _timeline_row(event: Event, base: Path) -> dict[str, Any]:
@@ -228,5 +229,6 @@ _TEXTS: dict[Kind, Any] = {
     Kind.LINK: lambda f: f"link {'up' if f['up'] else 'down'}",
     Kind.LIFE: lambda f: f"end of life: {f['text']}",
     Kind.POWER: lambda f: f"{f['device']}: {f['state']}",
+    Kind.FIRMWARE: lambda f: f"{f['device']} firmware: {f['state']}",
 }
 

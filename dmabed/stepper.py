@@ -28,6 +28,7 @@ from dmabed.bed import Bed
 from dmabed.options import portable
 from dmabed.result import as_json, sources
 from dmabed.spec import lives_of
+from dmabed.watchdog import watched
 from dmabed.world import World, begin, end, lived, opened
 from hw.clock import US
 from hw.frames import ETHERTYPE_TEST, HEADER_BYTES, MAX_FRAME_BYTES
@@ -214,7 +215,11 @@ class Stepper:
             if wait:
                 self._settle()
 
-        self._ended_early = not lived(self._world, whole)
+        def step_lived() -> World:
+            self._ended_early = not lived(self._world, whole)
+            return self._world
+
+        watched(step_lived)
         self._check()
 
     def _take_interlude(self, name: str, middle: lives.Middle) -> None:

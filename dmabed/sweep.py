@@ -55,8 +55,8 @@ class Sweep:
         if bed.spec.silicon or bed.spec.stop or bed.spec.faults:
             raise UsageError("every fault is tried alone, and judged by every check", "leave faults, silicon and stop out")
         self.miniport = bed.miniport
-        selection = Selection(_names(own, "kinds") or KINDS, _names(own, "only"), _names(own, "skip"), _flag(own, "chaos"),
-                              _flag(own, "persistent"))
+        kinds = _names(own, "kinds") if "kinds" in own else KINDS
+        selection = Selection(kinds, _names(own, "only"), _names(own, "skip"), _flag(own, "chaos"), _flag(own, "persistent"))
         conditions = single_conditions(",".join(_names(own, "conditions")), bed.spec, possible_for(bed.miniport))
         self.plan = Plan(bed.spec, selection, tuple(conditions))
         self._job = Job(bed.spec, selection)
@@ -89,7 +89,16 @@ class Sweep:
         """The lives without a fault, then one case for each fault at *uses*."""
         recordings = [Record(Case((), condition), "recovered", behind={name: (0, count) for name, count in names.items()})
                       for condition, names in uses.items() if condition in ("", *self.plan.conditions)]
-        return [*self.plan.recordings(), *self.plan.singles(recordings)]
+        singles = list(self.plan.singles(recordings))
+        if not singles:
+            self.plan.refuse_globs([record for record in self.recordings.values() if not record.fails])
+        return [*self.plan.recordings(), *singles]
+
+    @property
+    def nothing(self) -> str:
+        """Why this sweep proves nothing although its lives without a fault are good; empty if it tries some fault."""
+        uses = self.uses
+        return f"this life has no {self.plan.selection.what}" if uses and not any(uses.values()) else ""
 
     def has(self, case: Case) -> bool:
         """True if the life without a fault has the fault points of *case*."""

@@ -269,6 +269,9 @@ class _Trace:
     def _power(self, ns: int, processor: int, fields: Fields, text: str) -> None:
         self._global(ns, text, "power", {"device": fields["device"], "state": fields["state"]})
 
+    def _firmware(self, ns: int, processor: int, fields: Fields, text: str) -> None:
+        self._global(ns, text, "firmware", {"device": fields["device"], "state": fields["state"]})
+
     def _finding(self, finding: Finding, cause: str | None = None) -> None:
         args = {"message": finding.message, "severity": finding.rule.severity.value,
                 "where": place(finding.where, self._world.base), "owner": finding.owner, "remedy": finding.remedy,
@@ -298,6 +301,7 @@ _DRAW: dict[Kind, Callable[[_Trace, int, int, Fields, str], None]] = {
     Kind.LINK: _Trace._link,
     Kind.LIFE: _Trace._life,
     Kind.POWER: _Trace._power,
+    Kind.FIRMWARE: _Trace._firmware,
 }
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode

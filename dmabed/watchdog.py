@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ends a handler that never returns although no virtual time passes: an endless loop of plain Python.
 
-Virtual time cannot see such a loop, so the host's clock has to. It is the backstop of the command line only; how long the
-host waited stands in no output. A call that waits inside the operating system is not ended.
+Virtual time cannot see such a loop, so the host's clock has to. It is a backstop; how long the host waited stands in no output. A
+call that waits inside the operating system is not ended, nor is a handler in which the debugger of the standard library waits; with
+DMABED_DEBUG=1 in the environment no handler is ended, for other debuggers.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections import Counter
@@ -19,7 +21,7 @@ from miniport import rules
 from miniport.ndis import WorldEnds
 from verifier.events import Kind
 from verifier.findings import StopWorld
-from verifier.where import is_miniport
+from verifier.where import is_miniport, place
 
 T = TypeVar("T")
 GiveUp = Callable[[CodeType], None]
@@ -34,6 +36,11 @@ _ATTEMPTS = 50
 """Attempts after which the watchdog gives up."""
 _MOST_TIMES = 1000
 """The most often that a finding of a loop without end is counted."""
+
+
+def debugging() -> bool:
+    """True if the environment sets DMABED_DEBUG: tracebacks are shown, a debugger can be used inside a miniport."""
+    return os.environ.get("DMABED_DEBUG", "") not in ("", "0")
 
 
 class TimeIsUp(WorldEnds):
@@ -103,6 +110,33 @@ class Watchdog:
             seen = same + [(entry, 0) for entry in entries[len(same):]]
 
 
+CANNOT_BE_ENDED = 70
+"""Exit code of a process whose miniport catches everything that would end its loop."""
+
+
+def never_returns(stuck: CodeType) -> str:
+    """What is said of a function that cannot be ended."""
+    return f"{stuck.co_name} ({place((stuck, 0))}) never returns and catches every exception"
+
+
+def end_process(stuck: CodeType) -> None:
+    """Say which function cannot be ended, and end the process."""
+    os.write(2, f"dmabed: {never_returns(stuck)}: the process ends\n".encode())
+    os._exit(CANNOT_BE_ENDED)
+
+
+def watched(live: Callable[[], World]) -> World:
+    """The world of *live*, for programs of which the bed is a guest, as pytest: a handler that never returns is ended and reported. One
+    that catches everything that would end it ends the process: nothing behind it could run, and nobody could say why."""
+    if debugging():
+        return live()
+    dog = Watchdog(SECONDS, end_process)
+    world = dog.run(live)
+    if dog.stuck is not None and world.outcome == "hang":
+        conclude(world, dog.stuck)
+    return world
+
+
 def conclude(world: World, stuck: CodeType) -> None:
     """Report the handler that was ended, at the line of its definition, and forget what the loop did: how far it came
     depends on the host."""
@@ -136,9 +170,13 @@ def conclude(world: World, stuck: CodeType) -> None:
 
 
 def _entries(frame: FrameType | None) -> list[FrameType]:
-    """The frames below `Watchdog.run`, outermost first, in which the bed's code called the miniport's."""
+    """The frames below `Watchdog.run`, outermost first, in which the bed's code called the miniport's; none while a debugger waits in
+    them."""
     entries = []
+    debugger = getattr(sys.modules.get("bdb"), "__file__", None)
     while frame is not None and frame.f_code is not Watchdog.run.__code__:
+        if frame.f_code.co_filename == debugger:
+            return []
         caller = frame.f_back
         if caller is not None and is_miniport(frame.f_code) and not is_miniport(caller.f_code):
             entries.append(frame)

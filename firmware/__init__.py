@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The core of firmware-driven devices and the images that run on it (floor 2)."""
+"""Programs that run on a card: images, what they are made of, and the program of the smart NIC (floor 2)."""

@@ -89,7 +89,8 @@ class BusDevice(Protocol):
 class Bus:
     """One bus segment with its posted-write queue. All register accesses of processors pass here."""
 
-    __slots__ = ("_clock", "_last", "_record", "_scheduler", "_slow", "_where", "injector", "logical_offset", "posted", "ram")
+    __slots__ = ("_clock", "_counted", "_last", "_record", "_scheduler", "_slow", "_thorough", "_where", "injector", "logical_offset",
+                 "posted", "ram")
 
     def __init__(self, clock: Clock, events: EventRecord, scheduler: Scheduler, where: WhereCell, ram: Ram,
                  logical_offset: int = 0, injector: Injector | None = None) -> None:
@@ -101,6 +102,10 @@ class Bus:
         self.logical_offset = logical_offset
         """Logical address minus physical address, the same for the whole RAM."""
         self.injector = injector
+        self._thorough = injector is not None and injector.concerns("register-")
+        """True if a fault may meet a register access."""
+        self._counted = None if self._thorough else injector
+        """Where accesses are counted that no fault meets; None where nobody counts."""
         self.posted: deque[tuple[BusDevice, Slot, int, Where | None]] = deque()
         self._last: dict[tuple[str, str], int] = {}
         """What each register showed last, by device and register, in worlds with an injector."""
@@ -117,9 +122,13 @@ class Bus:
         if self.posted:
             self.drain()
         slot = device.slots.get(offset)
-        if slot is None or slot.width != size or self.injector is not None or not device.answers[port]:
+        if slot is None or slot.width != size or self._thorough or not device.answers[port]:
             slot, value = self._odd_read(device, bar, offset, size, port)
         else:
+            if self._counted is not None:
+                tally = self._counted.tally
+                tally["register-access"] = tally.get("register-access", 0) + 1
+                tally[slot.read_point] = tally.get(slot.read_point, 0) + 1
             if device.dma.in_flight:
                 device.flush()
             value = device.values[slot.index] if slot.inert_read else device.read_register(slot)
@@ -140,9 +149,13 @@ class Bus:
             clock.now = end
         slot = device.slots.get(offset)
         scheduler = self._scheduler
-        if slot is None or slot.width != size or value & slot.reserved or self.injector is not None or not device.answers[port]:
+        if slot is None or slot.width != size or value & slot.reserved or self._thorough or not device.answers[port]:
             slot, lost = self._odd_write(device, bar, offset, size, value, port)
         else:
+            if self._counted is not None:
+                tally = self._counted.tally
+                tally["register-access"] = tally.get("register-access", 0) + 1
+                tally[slot.write_point] = tally.get(slot.write_point, 0) + 1
             lost = False
         self._record((clock.now, _WRITE, scheduler.current.number, device.name, slot.name if slot is not None else offset,
                       size, value))
@@ -169,7 +182,7 @@ class Bus:
             device.flush()
             return slot, device.read_register(slot)
         self._access(injector, device)
-        name = f"register-read:{slot.name}"
+        name = slot.read_point
         effect = injector.take(name)
         slow = effect is not None and (effect == "never" or effect.startswith("slow-"))
         if effect is not None and not device.present:
@@ -199,7 +212,7 @@ class Bus:
         name = slot.name
         bits = device.slow_bits_of(name) & (self._last.get((device.name, name), 0) | value)
         assert self.injector is not None
-        fault = self.injector.without_effect(f"register-read:{name}", "no bit that was set fell afterwards")
+        fault = self.injector.without_effect(slot.read_point, "no bit that was set fell afterwards")
         self._slow[device.name, name] = SlowBits(bits, int(effect[5:]) if effect != "never" else None, fault)
 
     def _seen(self, device: str, register: str, value: int) -> int:
@@ -224,7 +237,7 @@ class Bus:
         if injector is None or slot is None:
             return slot, not device.answers[port]
         self._access(injector, device)
-        name = f"register-write:{slot.name}"
+        name = slot.write_point
         effect = injector.take(name)
         if effect is None:
             return slot, not device.answers[port]

@@ -57,6 +57,7 @@ class DmaPort:
         "_boundary",
         "_bus",
         "_clock",
+        "_counted",
         "_events",
         "_findings",
         "_late",
@@ -66,6 +67,7 @@ class DmaPort:
         "_reach",
         "_seen",
         "_shift",
+        "_thorough",
         "adapter",
         "armed_by",
         "book",
@@ -89,9 +91,12 @@ class DmaPort:
                  clock: Clock, events: EventRecord, findings: Findings, injector: Injector | None = None) -> None:
         self.device = device
         self.adapter = adapter
-        self.limits = limits
         self.book = book
         self.injector = injector
+        self._thorough = injector is not None and injector.concerns("dma-")
+        """True if a fault may meet a cycle."""
+        self._counted = None if self._thorough else injector
+        """Where cycles are counted that no fault meets; None where nobody counts."""
         self.cache: DataCache | None = None
         """The processors' cache, where it does not see what devices do."""
         self.iommu: Iommu | None = None
@@ -119,14 +124,19 @@ class DmaPort:
         self._events = events
         self._findings = findings
         self._offset = bus.logical_offset
-        self._boundary = limits.boundary
-        # A device with one window for all blocks takes the thorough way each time.
-        self._shift = limits.boundary.bit_length() - 1 if limits.boundary else 64
-        self._reach = 0 if limits.window else limits.reach
-        self._max = limits.max_length
+        self.set_limits(limits)
         self.in_flight: list[tuple[int, bytes, int]] = []
         self._seen: dict[int, tuple[int, int, Block | None]] = {}
         """By page: first byte, end and block of the last access there that was good."""
+
+    def set_limits(self, limits: DmaLimits) -> None:
+        """The device was switched to a mode with other *limits*."""
+        self.limits = limits
+        self._boundary = limits.boundary
+        # A device with one window for all blocks takes the thorough way each time.
+        self._shift = limits.boundary.bit_length() - 1 if limits.boundary else 64
+        self._reach = 0 if limits.window or self.parked else limits.reach
+        self._max = limits.max_length
 
     # What devices call
 
@@ -136,12 +146,15 @@ class DmaPort:
             self.flush()
         end = logical + length
         if (end > self._reach or logical >> self._shift != (end - 1) >> self._shift or length > self._max
-                or not self.bus_master or self.shut_down or self.injector is not None):
+                or not self.bus_master or self.shut_down or self._thorough or (self._counted is not None and self.book.undefined)):
             if not self._admit("dma-read", logical, length, purpose):
                 return None
             pieces = self._effect(logical, length)
             if pieces is not None:
                 return self._read_pieces(pieces, length)
+        elif self._counted is not None:
+            tally = self._counted.tally
+            tally["dma-read"] = tally.get("dma-read", 0) + 1
         physical = logical - self._offset
         start, stop, block = self._seen.get(physical >> PAGE_SHIFT, _UNSEEN)
         if block is None or not block.live or physical < start or physical + length > stop:
@@ -169,13 +182,16 @@ class DmaPort:
         length = len(data)
         end = logical + length
         if (end > self._reach or logical >> self._shift != (end - 1) >> self._shift or length > self._max
-                or not self.bus_master or self.shut_down or self.injector is not None):
+                or not self.bus_master or self.shut_down or self._thorough or (self._counted is not None and self.book.undefined)):
             if not self._admit("dma-write", logical, length, purpose):
                 return False
             pieces = self._effect(logical, length)
             if pieces is not None:
                 self._write_pieces(pieces, logical, data, tag)
                 return bool(pieces)
+        elif self._counted is not None:
+            tally = self._counted.tally
+            tally["dma-write"] = tally.get("dma-write", 0) + 1
         physical = logical - self._offset
         start, stop, block = self._seen.get(physical >> PAGE_SHIFT, _UNSEEN)
         if block is None or not block.live or physical < start or physical + length > stop:
@@ -281,7 +297,9 @@ class DmaPort:
                 where=self.armed_by, space="logical", span=span, block=intended, goes_wrong_at=bad)
             return pieces
         if limits.window:
-            self._check_window(span, intended)
+            pieces = self._outside(span, intended)
+            if pieces:
+                return pieces
         crossing = first_multiple_inside(logical, length, limits.boundary)
         if crossing is not None:
             pieces = self._pieces(logical, length)
@@ -299,16 +317,22 @@ class DmaPort:
             return []
         return None
 
-    def _check_window(self, span: Span, intended: Block | None) -> None:
-        """All blocks of a device with one base register lie in one window: the window of the first access is the one."""
+    def _outside(self, span: Span, intended: Block | None) -> list[tuple[int, int]]:
+        """All blocks of a device with one base register lie in one window: the window of the first access is the one, unless the
+        device has named it. The pieces that silicon touches of a span outside it, none for one inside."""
+        window = self.limits.window
         if self.window_base is None:
-            self.window_base = span.start // self.limits.window
-        if span.start // self.limits.window != self.window_base:
-            base = self.window_base * self.limits.window
-            self._findings.report(
-                rules.DMA_WINDOW, f"{self._owner(intended)} {span} lies outside the window {Span(base, self.limits.window)} that the "
-                "device's base register names for all of its blocks", where=self.armed_by, space="logical", span=span,
-                block=intended, goes_wrong_at=span.start)
+            self.window_base = span.start // window
+        if span.start // window == self.window_base:
+            return []
+        base = self.window_base * window
+        pieces = list(self.limits.pieces(base + span.start % window, span.size))
+        lands = self._lands(pieces, span.start)
+        self._findings.report(
+            rules.DMA_WINDOW, f"{self._owner(intended)} {span} lies outside the window {Span(base, window)} that the "
+            f"device's base register names for all of its blocks; {lands}", where=self.armed_by, space="logical", span=span,
+            block=intended, goes_wrong_at=span.start)
+        return pieces
 
     def _pieces(self, logical: int, length: int) -> list[tuple[int, int]]:
         if self.limits.effect in (Effect.ALIAS, Effect.WRAP) and length <= self._max:

@@ -80,7 +80,8 @@ class Injector:
     bring the effect about says so with `without_effect`: such a fault has not fired.
     """
 
-    __slots__ = ("_armed", "_by_name", "_clock", "_events", "_onward", "_taken", "counts", "counts_at_fire", "fired", "idle", "paused")
+    __slots__ = ("_armed", "_by_name", "_clock", "_events", "_onward", "_paused", "_taken", "counts", "counts_at_fire", "fired", "idle",
+                 "tally")
 
     def __init__(self, faults: tuple[Fault, ...], events: EventRecord, clock: Clock) -> None:
         self._armed: dict[tuple[str, int], Fault] = {(fault.name, fault.count): fault for fault in faults}
@@ -91,23 +92,45 @@ class Injector:
         self._taken: dict[str, Fault] = {}
         """The fault that was taken last, by name, while it may turn out to have no effect."""
         self.counts: dict[str, int] = {}
+        self.tally = self.counts
+        """Where hot paths that ask `concerns` count the uses of points that no fault names by themselves: `counts`, and while
+        `paused` a dictionary that nobody reads."""
         self.counts_at_fire: dict[str, int] = {}
         """The counts when a fault fired last: what is counted beyond them is reached behind it."""
-        self.paused = False
-        """While True no use is counted, and of the faults only those that stay and have fired go on: for traffic of the bed's own."""
+        self._paused = False
         self.fired: list[Fault] = []
         self.idle: dict[str, str] = {}
         """Faults whose point was reached and that had no effect there, and why."""
 
+    @property
+    def paused(self) -> bool:
+        """While True no use is counted, and of the faults only those that stay and have fired go on: for traffic of the bed's own."""
+        return self._paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        self._paused = paused
+        self.tally = {} if paused else self.counts
+
+    def concerns(self, *prefixes: str) -> bool:
+        """True if a fault is armed at a point whose name begins with one of *prefixes*."""
+        return any(name.startswith(prefixes) for name in self._by_name)
+
     def take(self, name: str) -> str | None:
         """Count one use of *name*; the effect that is armed for this use, or None."""
-        if self.paused:
+        if name not in self._by_name:
+            tally = self.tally
+            tally[name] = tally.get(name, 0) + 1
+            return None
+        return self._armed_effect(name)
+
+    def _armed_effect(self, name: str) -> str | None:
+        """`take` of a point that some fault names."""
+        if self._paused:
             staying = next((f for f in self._onward if f.name == name and f in self.fired), None)
             return None if staying is None else staying.does or staying.effect
         count = self.counts.get(name, 0) + 1
         self.counts[name] = count
-        if name not in self._by_name:
-            return None
         fault = self._armed.get((name, count))
         if fault is None:
             fault = next((f for f in self._onward if f.name == name and f.count < count), None)

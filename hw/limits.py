@@ -108,6 +108,8 @@ PRESETS: dict[str, DmaLimits] = {
                   source="Broadcom BCM4401: 1 GB PCI-to-backplane translation window"),
         DmaLimits("rtl8139", 32, alignment=4, max_length=1792, max_segments=1,
                   source="Realtek RTL8139C data sheet: one dword-aligned buffer a frame"),
+        DmaLimits("e1000", 32, alignment=16, max_length=16288, max_segments=64, effect=Effect.UNDEFINED,
+                  source="82540EM: 64-bit descriptors, but 32 bits on plain PCI (Linux e1000_main.c: Tx hangs beyond)"),
         DmaLimits("e1000-64k", 64, boundary=64 * KIB, alignment=16, max_length=16288, max_segments=8,
                   effect=Effect.UNDEFINED, source="Intel 82545/82546 specification update, erratum 23 (not the 82540EM)"),
         DmaLimits("tg3-40", 40, boundary=4 * GIB, alignment=8, max_length=16384, max_segments=8,

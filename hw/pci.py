@@ -43,11 +43,13 @@ _STATUS_CLEARS = 0xF900
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One base address register: number 0 to 5, *size* in bytes (a power of two), in port or memory space."""
+    """One base address register: number 0 to 5, *size* in bytes (a power of two), in port or memory space. *first* is the offset of
+    its first byte in the card's register map: bars that show the same registers begin at the same one."""
 
     number: int
     size: int
     ports: bool = False
+    first: int = 0
 
 
 class PciConfig:

@@ -42,7 +42,8 @@ MOST_PERIODS = 512
 LIFE_EVENTS = ("power-off", "bug-check")
 _ANOTHER = "another device"
 _COUNTED = 2
-"""`Scheduler.attention` where nothing waits and switching points are counted all the same."""
+"""`Scheduler.attention` where nothing waits and switching points are counted all the same: while an interrupt is connected or a timer
+is queued, in worlds with an injector."""
 
 MOST_WORK = 64
 """How many work items run in a row; one that schedules itself again and again would never let go."""
@@ -106,8 +107,8 @@ class Scheduler:
     """The processors and what waits for them."""
 
     __slots__ = (
-        "_clock", "_events", "_forced", "_injector", "_rng", "_settled", "attention", "current", "frozen", "lines", "locks",
-        "on_life", "processors", "quiet", "timers", "work")
+        "_clock", "_events", "_forced", "_injector", "_only_counted", "_rng", "_served", "_settled", "attention", "current", "frozen",
+        "lines", "locks", "on_life", "processors", "quiet", "timers", "work")
 
     def __init__(self, count: int, clock: Clock, events: EventRecord, rng: Random) -> None:
         self.processors = tuple(Processor(number) for number in range(count))
@@ -135,6 +136,10 @@ class Scheduler:
         self._settled = -1
         """When the machine settled last with nothing but background entries due."""
         self._injector: Injector | None = None
+        self._only_counted = False
+        """True if no fault is armed at switching points: those at which nothing waits are counted, and that is all."""
+        self._served = False
+        """True if an interrupt is connected, as the last point at which something waited has seen it."""
         self._forced: list[tuple[str, Fault | None]] = []
         """Effects of faults that are due at the first switching point where they can be."""
 
@@ -142,6 +147,12 @@ class Scheduler:
         """With an injector every switching point is visited, and counted as a fault point while an interrupt is connected."""
         self._injector = injector
         if injector is not None:
+            self.attention = True
+            self._only_counted = not injector.concerns("preempt", "timer")
+
+    def count_points(self) -> None:
+        """An interrupt was connected or a timer was queued: where faults are counted, switching points are from here on."""
+        if self._injector is not None:
             self.attention = True
 
     def line(self, vector: int, irql: int) -> Line:
@@ -205,8 +216,18 @@ class Scheduler:
         if self.frozen:
             self.attention = False
             return
-        if self._injector is not None:
-            self._fault_point(self._injector)
+        injector = self._injector
+        if injector is not None:
+            if self._only_counted:
+                if self.attention != _COUNTED:
+                    self._served = self._connected()
+                tally = injector.tally
+                if self._served:
+                    tally["preempt"] = tally.get("preempt", 0) + 1
+                if self.timers:
+                    tally["timer"] = tally.get("timer", 0) + 1
+            else:
+                self._fault_point(injector)
             if self.attention == _COUNTED and not now:
                 return
         waiting = False
@@ -223,7 +244,18 @@ class Scheduler:
                     waiting = True
         if now and self.work and self.current.irql == PASSIVE_LEVEL:
             self._run_work()
-        self.attention = waiting or self._left() or (_COUNTED if self._injector is not None else False)
+        idle: int = False
+        if injector is not None:
+            self._served = self._connected()
+            if self._served or self.timers or not self._only_counted:
+                idle = _COUNTED
+        self.attention = waiting or self._left() or idle
+
+    def _connected(self) -> bool:
+        for line in self.lines.values():
+            if line.services:
+                return True
+        return False
 
     def serve_once(self, line: Line) -> None:
         """Call the services of *line* on the current processor, whether or not anybody pulls it: as when another device does."""

@@ -15,6 +15,9 @@
 A device whose class names the map has its methods ``on_write_CTRL(old, new)`` and ``on_read_CTRL(value) -> value``
 called; they *are* the dispatch table. Overlapping or oversize fields are refused when the class is made, naming both.
 
+Registers behind an index port stand in a `RegisterBank` by number; the map names its banks, and the device's `decode`
+finds the register that the index names in `RegisterFile.banks`. To everything else they are registers like any other.
+
 Modes: ``rw`` · ``ro`` · ``wo`` (reads 0) · ``w1c`` write one clears · ``w1s`` write one sets · ``w1t`` toggles ·
 ``w0c`` write zero clears · ``rc`` read clears · ``tag`` known, not modelled: loud when set. Undeclared bits are reserved.
 """
@@ -22,7 +25,7 @@ Modes: ``rw`` · ``ro`` · ``wo`` (reads 0) · ``w1c`` write one clears · ``w1s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from verifier.errors import NotModelledError
@@ -67,6 +70,8 @@ class Register:
     width: ClassVar[int] = 4
     arms: ClassVar[bool] = False
     """True if a write lets the device reach memory (a doorbell): its line is the *where* of what the device does then."""
+    splits: ClassVar[str] = ""
+    """Whether aligned parts of it may be read ("r"), written ("w") or both, in a map whose registers join (`hw.register_parts`)."""
     fields: ClassVar[tuple[Field, ...]] = ()
 
     def __init_subclass__(cls) -> None:
@@ -123,24 +128,49 @@ class Slot:
     plain_read: bool
     width: int
     arms: bool
+    read_point: str = field(init=False, default="")
+    write_point: str = field(init=False, default="")
+    """Names of the fault points that reads and writes are."""
     on_read: Callable[..., int] | None = None
     """The device class's ``on_read_NAME(value)``; reading gives what it returns."""
     on_write: Callable[..., None] | None = None
     """The device class's ``on_write_NAME(old, new)``."""
     inert_read: bool = False
     """True if a read gives the value as it stands and does nothing else."""
+    bank: str = ""
+    """Name of the bank that holds the register, and *offset* is its number there; empty: it stands in the map itself."""
+    pieces: tuple[tuple[Slot, int, int, int], ...] = ()
+    """Stands for an access to several registers or to a part of one: what it meets (`hw.register_parts`)."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "read_point", f"register-read:{self.name}")
+        object.__setattr__(self, "write_point", f"register-write:{self.name}")
+
+
+def _named(map_: type) -> dict[str, Any]:
+    """What the classes from the base up name: a map that inherits another has its registers, too, and may replace them."""
+    found: dict[str, Any] = {}
+    for base in reversed(map_.__mro__):
+        found.update(vars(base))
+    return found
 
 
 class RegisterMap:
-    """Offsets of registers: ``NAME = offset, RegisterClass``."""
+    """Offsets of registers: ``NAME = offset, RegisterClass``. *banks* are those that are reached through index ports; their
+    registers count as registers of the map, but for `by_offset`. A subclass of a map adds registers, or replaces them by name."""
 
+    banks: ClassVar[tuple[type[RegisterBank], ...]] = ()
+    numbered: ClassVar[bool] = False
+    """True if registers stand side by side by number, whatever their width."""
+    joins: ClassVar[bool] = False
+    """True if one access may meet several registers, or a part of one (`hw.register_parts`)."""
     slots: ClassVar[tuple[Slot, ...]] = ()
     by_offset: ClassVar[dict[int, Slot]] = {}
     index: ClassVar[dict[str, int]] = {}
     reset_values: ClassVar[tuple[int, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        rows = [(value[0], name, value[1]) for name, value in vars(cls).items()
+        rows = [(value[0], name, value[1]) for name, value in _named(cls).items()
                 if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], type)
                 and issubclass(value[1], Register)]
         end, before = 0, ""
@@ -148,12 +178,23 @@ class RegisterMap:
         for i, (offset, name, register) in enumerate(sorted(rows, key=lambda row: row[0])):
             if offset < end:
                 raise TypeError(f"{cls.__name__}: {name} at 0x{offset:x} overlaps {before}")
-            end, before = offset + register.width, name
+            end, before = offset + (1 if cls.numbered else register.width), name
             slots.append(_slot(i, offset, name, register))
-        cls.slots = tuple(slots)
         cls.by_offset = {slot.offset: slot for slot in slots}
+        for bank in cls.banks:
+            slots += [replace(slot, index=len(slots) + i, bank=bank.__name__) for i, slot in enumerate(bank.slots)]
+        cls.slots = tuple(slots)
         cls.index = {slot.name: slot.index for slot in slots}
-        cls.reset_values = tuple(slot.register.reset_value() for slot in slots)
+        if len(cls.index) != len(slots):
+            twice = next(slot.name for slot in slots if cls.index[slot.name] != slot.index)
+            raise TypeError(f"{cls.__name__}: two registers are called {twice}")
+        cls.reset_values = tuple(slot.register.reset_value() for slot in slots) + (0,) * cls.joins
+
+
+class RegisterBank(RegisterMap):
+    """Registers behind an index port: ``NAME = number, RegisterClass``."""
+
+    numbered: ClassVar[bool] = True
 
 
 def _slot(index: int, offset: int, name: str, register: type[Register]) -> Slot:
@@ -174,6 +215,10 @@ class RegisterFile:
     values: list[int]
     slots: ClassVar[dict[int, Slot]] = {}
     """The registers of this device by offset, each with its handlers."""
+    banks: ClassVar[dict[str, dict[int, Slot]]] = {}
+    """The registers behind index ports, each with its handlers: by the name of the bank, then by number."""
+    parts: ClassVar[dict[tuple[int, int, bool], Slot | None]] = {}
+    """What stands for accesses that meet no register as a whole, by offset, size and whether they write (`hw.register_parts`)."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -184,10 +229,12 @@ class RegisterFile:
                 if kind and name not in known:
                     raise TypeError(f"{cls.__name__}.{attribute} handles a register that {cls.registers.__name__} lacks")
         if hasattr(cls, "registers"):
-            cls.slots = {}
+            cls.slots, cls.parts = {}, {}
+            cls.banks = {bank.__name__: {} for bank in cls.registers.banks}
             for slot in cls.registers.slots:
                 on_read = getattr(cls, f"on_read_{slot.name}", None)
-                cls.slots[slot.offset] = replace(
+                place = cls.banks[slot.bank] if slot.bank else cls.slots
+                place[slot.offset] = replace(
                     slot, on_read=on_read, on_write=getattr(cls, f"on_write_{slot.name}", None),
                     inert_read=slot.plain_read and on_read is None)
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {"dmabed": 6, "miniport": 5, "allocator": 4, "hw": 3, "firmware": 2, "verifier": 1}
 LIBRARIES = {"construct", "elftools", "cffi", "pytest", "rich", "click", "jinja2", "markupsafe"}
 """Declared in pyproject.toml; markupsafe is what jinja2 marks safe text with, and comes with it."""
-OPTIONAL = {"dmabed": {"hypothesis", "distributed"}}
+OPTIONAL = {"dmabed": {"hypothesis", "distributed"}, "hw": {"unicorn"}}
 """Declared in pyproject.toml as extras: what a package may import where it is asked for."""
 IMPORTING_CALLS = {"import_module", "__import__"}
 

@@ -235,6 +235,18 @@ class AddressBook:
                     return block
         return None
 
+    def meant_by(self, adapter: int, bits: int, low: int, length: int, offset: int) -> int | None:
+        """The device address of *length* bytes in a live block that a device of *adapter* may reach, of which the device was told
+        the lowest *bits* bits alone, *low*; None if there is none. *offset* is that of the bus."""
+        mask = (1 << bits) - 1
+        for block in self.made:
+            if block.live and block.adapter == adapter and not block.runs and (block.device_reads or block.device_writes):
+                base = block.physical + offset
+                at = (low - base) & mask
+                if at + length <= block.size:
+                    return base + at
+        return None
+
     def victim(self, physical: int, size: int) -> tuple[str, Block | None]:
         """In words, whose memory the span hits, and the block if there is one."""
         live = self.overlapping(physical, size)

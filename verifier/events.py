@@ -36,6 +36,7 @@ class Kind(IntEnum):
     LINK = 16
     LIFE = 17
     POWER = 18
+    FIRMWARE = 19
 
 
 SCHEMA: dict[Kind, tuple[str, ...]] = {
@@ -58,6 +59,7 @@ SCHEMA: dict[Kind, tuple[str, ...]] = {
     Kind.LINK: ("device", "up"),
     Kind.LIFE: ("text",),
     Kind.POWER: ("device", "state"),
+    Kind.FIRMWARE: ("device", "state"),
 }
 
 LIMIT = 1 << 18

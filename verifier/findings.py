@@ -55,7 +55,7 @@ class Clock(Protocol):
 class Findings:
     """All findings of one world. The first one on a block, packet or span is the cause; later ones on it go under it."""
 
-    __slots__ = ("_events", "_now", "_seen", "_where", "enabled", "errors", "notices", "stop", "stops_at")
+    __slots__ = ("_events", "_now", "_seen", "_where", "beside", "enabled", "errors", "notices", "stop", "stops_at")
 
     def __init__(self, events: EventRecord, where: WhereCell, now: Clock, *, enabled: bool = True, stop: bool = False,
                  ) -> None:
@@ -66,6 +66,8 @@ class Findings:
         self.stop = stop
         self.stops_at: Callable[[Finding], bool] | None = None
         """With *stop*: the findings that end the world; every error where nobody says."""
+        self.beside: tuple[tuple[str, Where | None], ...] = ()
+        """Lines that stand beside every finding that is made now: a device that runs a program names two."""
         self.errors: list[Finding] = []
         self.notices: list[Finding] = []
         self._seen: dict[tuple[Rule, Where | None, frozenset[Hashable]], Finding] = {}
@@ -91,7 +93,7 @@ class Findings:
         if known is not None:
             known.times += 1
             return known
-        lines = [(what, line) for what, line in related if line is not None]
+        lines = [(what, line) for what, line in (*related, *self.beside) if line is not None]
         if block is not None and block.where is not None:
             lines.insert(0, (f"{block.name} allocated", block.where))
             if block.freed_where is not None:

@@ -1,34 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Statements of the miniport that no traced world of a campaign ran: error paths that nothing reaches.
-
-Traced are the lives without a fault and a choice of the worlds (`traced_cases`), each of which is lived once more for it: a trace
-costs three times a life.
-"""
+"""Statements of the miniport that no world of a campaign ran: error paths that nothing reaches."""
 
 from __future__ import annotations
 
-import ast
-import linecache
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dmabed.after_fault import effect_of
-from dmabed.campaign.model import UNREACHABLE, Case, Record
-from dmabed.campaign.plan import SERIES, SWEEPS, ends
-from dmabed.coverage import LineTrace, statement_lines
-from dmabed.spec import WorldSpec
-from hw.inject import parse_fault
+from dmabed.campaign.model import Record
+from dmabed.campaign.probes import Probes, probes_of
 from miniport.miniport import Miniport
 from verifier.where import display_path
-
-IN_A_SWEEP = 16
-"""Worlds of one sweep that are traced, spread evenly over it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """A statement that never ran: its file as people see it, first line, function and source text."""
+    """A statement that never ran: its file as people see it, first line, method and source text."""
 
     file: str
     line: int
@@ -38,84 +26,70 @@ class Missed:
 
 @dataclass(slots=True)
 class Coverage:
-    """What the traced worlds of a campaign ran of the miniport."""
+    """What the worlds of a campaign ran of the miniport."""
 
     worlds: int = 0
+    """Worlds in which it was looked: all of the campaign but those that ended their process."""
     statements: int = 0
     missed: list[Missed] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    """Methods of which nothing is known: their source does not give the code that runs."""
 
 
-def traced_cases(records: Sequence[Record], spec: WorldSpec) -> list[Case]:
-    """The worlds to trace: every life without a fault; for each effect of each fault point that is hit in the world as it was asked
-    for, every use of it, also behind other faults, of a long series its ends; of the sweeps `IN_A_SWEEP` each.
-    A world that did not end by itself is left out."""
-    chosen = []
-    groups: dict[tuple[str, str, bool], list[Case]] = {}
-    for record in records:
-        case = record.case
-        if record.outcome in (UNREACHABLE, "hang", "not-proven"):
-            continue
-        if not case.faults:
-            chosen.append(case)
-        elif not case.condition:
-            fault = parse_fault(case.faults[-1])
-            groups.setdefault((fault.name, fault.effect, len(case.faults) > 1), []).append(case)
-    for (_, _, behind), cases in groups.items():
-        effect = effect_of(parse_fault(cases[0].faults[-1]), spec)
-        if effect is not None and effect.kind in SWEEPS:
-            step = max(1, len(cases) // IN_A_SWEEP)
-            chosen += cases[::step]
-        else:
-            chosen += [case for first, last in ends(0, len(cases), SERIES if behind else 2 * SERIES) for case in cases[first:last]]
-    return chosen
+class Notes:
+    """Tells of each world what ran in it and in none before, so that records stay small."""
+
+    def __init__(self, probes: Probes, base: Path) -> None:
+        self._probes = probes
+        self._base = base
+        self._told: dict[str, set[int]] = {}
+
+    def take(self) -> dict[str, list[int]]:
+        """The places of the statements that ran since the last time and not before, by file as people see it."""
+        found = {}
+        for path, ran in self._probes.ran.items():
+            told = self._told.setdefault(path, set())
+            fresh = ran - told
+            told |= fresh
+            if fresh:
+                found[display_path(path, self._base)] = sorted(fresh)
+        return found
+
+    def forget(self) -> None:
+        """What ran since the last time does not count."""
+        for path, ran in self._probes.ran.items():
+            ran &= self._told.get(path, set())
 
 
-def ran_lines(trace: LineTrace, base: Path) -> dict[str, list[int]]:
-    """The lines that ran, by file as people see it."""
-    found: dict[str, set[int]] = {}
-    for code, lines in trace.ran.items():
-        found.setdefault(display_path(code.co_filename, base), set()).update(lines)
-    return {name: sorted(lines) for name, lines in found.items()}
+@contextmanager
+def noted(miniport: type[Miniport], base: Path) -> Iterator[Notes]:
+    """While this is open, the statements of *miniport* are noted."""
+    probes = probes_of(miniport)
+    with probes.planted():
+        yield Notes(probes, base)
 
 
-def coverage_of(miniport: type[Miniport], base: Path, records: Iterable[Record]) -> Coverage:
-    """Which statements of *miniport* ran in the traced *records*, and which did not."""
-    ran: dict[str, set[int]] = {}
-    coverage = Coverage()
-    for record in records:
-        coverage.worlds += 1
-        for name, lines in record.ran.items():
-            ran.setdefault(name, set()).update(lines)
-    first_lines: dict[str, dict[int, int]] = {}
-    statements: dict[tuple[str, int], tuple[str, str]] = {}
-    did: set[tuple[str, int]] = set()
-    for code, own in statement_lines(miniport):
-        path = code.co_filename
-        name = display_path(path, base)
-        heads = first_lines.get(path)
-        if heads is None:
-            heads = first_lines[path] = _heads(path)
-        for line in own:
-            key = name, heads.get(line, line)
-            statements.setdefault(key, (code.co_qualname, path))
-            if line in ran.get(name, ()):
-                did.add(key)
-    coverage.statements = len(statements)
-    coverage.missed = [Missed(name, line, function, linecache.getline(path, line).strip())
-                       for (name, line), (function, path) in sorted(statements.items()) if (name, line) not in did]
-    return coverage
+class Union:
+    """What ran in any world of a campaign."""
 
+    def __init__(self) -> None:
+        self._worlds = 0
+        self._ran: dict[str, set[int]] = {}
 
-def _heads(path: str) -> dict[int, int]:
-    """The first line of the statement that each line of a file belongs to; of a compound statement its header is one."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(path)))
-    except SyntaxError:
-        return {}
-    heads: dict[int, int] = {}
-    for node in ast.walk(tree):  # inner statements come later
-        if isinstance(node, ast.stmt):
-            body = getattr(node, "body", None)
-            last = body[0].lineno - 1 if body else node.end_lineno or node.lineno
-            heads.update(dict.fromkeys(range(node.lineno, max(last, node.lineno) + 1), node.lineno))
-    return heads
+    def add(self, record: Record) -> None:
+        """Add the world of *record*; nothing of it is kept there."""
+        self._worlds += record.ran is not None
+        for name, places in (record.ran or {}).items():
+            self._ran.setdefault(name, set()).update(places)
+        record.ran = None
+
+    def of(self, miniport: type[Miniport], base: Path) -> Coverage:
+        """Which statements of *miniport* ran, and which did not."""
+        probes = probes_of(miniport)
+        missed = []
+        for one in probes.statements:
+            name = display_path(one.path, base)
+            if one.place not in self._ran.get(name, ()):
+                missed.append((name, one.place, Missed(name, one.line, one.function, one.source)))
+        return Coverage(self._worlds, len(probes.statements), [one for *_, one in sorted(missed, key=lambda row: row[:2])],
+                        sorted(probes.unknown))

@@ -14,12 +14,12 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from time import monotonic
 
-from dmabed.campaign.covered import Coverage, coverage_of, traced_cases
+from dmabed.campaign.covered import Coverage, Union
 from dmabed.campaign.dispatch import Dispatch, Here, Processes, Spread
 from dmabed.campaign.journal import Journal, campaign_key
 from dmabed.campaign.model import UNREACHABLE, Case, Record
@@ -56,8 +56,10 @@ class Campaign:
     """Fault points that only a fault brings about and that were not tried: too deep, or inside a series."""
     incomplete: str = ""
     """Why the campaign was cut short; empty if it was not."""
+    nothing_shown: str = ""
+    """Why the campaign proves nothing although no world failed: there was no fault to arm, or none had an effect. Empty if it does."""
     coverage: Coverage | None = None
-    """Statements of the miniport that ran and did not; None where nothing was traced."""
+    """Statements of the miniport that ran and did not; None where nobody looked, or the campaign was cut short."""
     known: set[str] = field(default_factory=set)
     """Fingerprints that a baseline expects."""
 
@@ -87,7 +89,9 @@ class Campaign:
         if self.incomplete:
             return "incomplete"
         bare = next((r for r in self.records if r.case == Case()), None)
-        return "refused" if bare is not None and bare.outcome == "refused" else "clean"
+        if bare is not None and bare.outcome == "refused":
+            return "refused"
+        return "not-proven" if self.nothing_shown else "clean"
 
 
 def run(plan: Plan, miniport: type[Miniport] | None = None, *, executor: Executor | None = None, workers: int = 1,
@@ -96,13 +100,12 @@ def run(plan: Plan, miniport: type[Miniport] | None = None, *, executor: Executo
     """Run *plan*. *miniport* is the class, where its name in the plan is not enough to find it: such a one lives in this process.
 
     Worlds are lived here, or spread over *workers* processes, through any *executor*, or over the workers of the Dask scheduler at
-    the address *dask*; the campaign is the same. With *coverage* some worlds are lived once more with a trace of the miniport's
-    lines. *resume* names a folder of finished worlds. After *max_time* seconds the rest is left as not covered. Ctrl-C keeps what
-    is done.
+    the address *dask*; the campaign is the same. With *coverage* the statements that run are noted in every world. *resume* names a
+    folder of finished worlds. After *max_time* seconds the rest is left as not covered. Ctrl-C keeps what is done.
     """
     found = miniport if miniport is not None else find_miniport(plan.spec.miniport, plan.spec.nic)[0]
     frames = tuple(read_frames(Path(plan.spec.pcap))) if plan.spec.pcap is not None else None
-    job = Job(plan.spec, plan.selection, frames=frames)
+    job = Job(plan.spec, plan.selection, frames=frames, coverage=coverage)
     dispatch: Dispatch
     if dask is not None:
         from dmabed.campaign.remote import Dask
@@ -119,8 +122,7 @@ def run(plan: Plan, miniport: type[Miniport] | None = None, *, executor: Executo
     with dispatch:
         try:
             runner.run()
-            if coverage:
-                runner.cover(found)
+            runner.cover(found)
         except KeyboardInterrupt:
             runner.campaign.incomplete = "interrupted"
         finally:
@@ -141,6 +143,7 @@ class _Runner:
         self._end = monotonic() + max_time if max_time is not None else None
         self._progress = progress
         self._done = self._to_come = 0
+        self._ran = Union()
 
     def run(self) -> None:
         plan, campaign = self._plan, self.campaign
@@ -164,19 +167,22 @@ class _Runner:
         campaign.points += tree.found
         for record in self._stage(grown, len(grown)):
             record.behind = {}
+        campaign.nothing_shown = self._nothing_shown() if good else ""
+
+    def _nothing_shown(self) -> str:
+        """A part of a campaign may well be empty; the whole may not."""
+        plan, campaign = self._plan, self.campaign
+        if not campaign.points:
+            return f"this life has no {plan.selection.what}"
+        whole = plan.shard == (1, 1) and not campaign.incomplete
+        if whole and not campaign.fired and all(record.outcome != "not-proven" for record in campaign.records):
+            return "no fault could have an effect where it was armed"
+        return ""
 
     def cover(self, miniport: type[Miniport]) -> None:
-        """Live a choice of the worlds again, and note which lines run. A campaign that was cut short says nothing of it."""
-        cases = traced_cases(self.campaign.records, self._plan.spec)
-        if self.campaign.incomplete or not cases:
-            return
-        self._to_come += len(cases)
-        traced = []
-        for record in self._dispatch.records(replace(self._job, trace=True), cases):
-            if self._end is not None and monotonic() > self._end:
-                return
-            traced.append(self._counted(record))
-        self.campaign.coverage = coverage_of(miniport, folder_of(miniport), traced)
+        """Say which statements ran. A campaign that was cut short says nothing of it."""
+        if self._job.coverage and not self.campaign.incomplete:
+            self.campaign.coverage = self._ran.of(miniport, folder_of(miniport))
 
     def _recordings(self) -> Iterator[Record]:
         """The lives without a fault. One that fails is a world of the campaign, and its faults are not tried."""
@@ -239,6 +245,7 @@ class _Runner:
 
     def _counted(self, record: Record | None) -> Record:
         assert record is not None
+        self._ran.add(record)
         self._done += 1
         if self._progress is not None:
             self._progress(self._done, max(self._to_come, self._done))

@@ -29,10 +29,11 @@ def junit_text(campaign: Campaign, miniport: str) -> str:
             ElementTree.SubElement(case, "failure", type=record.outcome, message=_plain(_message(record))).text = _text(record)
         else:
             ElementTree.SubElement(case, "system-out").text = record.outcome
-    if campaign.incomplete:
-        errors += 1
-        case = ElementTree.SubElement(suite, "testcase", classname=_plain(f"dmabed.{miniport}"), name="complete")
-        ElementTree.SubElement(case, "error", type="incomplete", message=campaign.incomplete)
+    for name, kind, message in ("complete", "incomplete", campaign.incomplete), ("proven", "not-proven", campaign.nothing_shown):
+        if message:
+            errors += 1
+            case = ElementTree.SubElement(suite, "testcase", classname=_plain(f"dmabed.{miniport}"), name=name)
+            ElementTree.SubElement(case, "error", type=kind, message=message)
     for name, number in ("tests", len(suite)), ("failures", failures), ("errors", errors), ("skipped", skipped):
         suite.set(name, str(number))
     root = ElementTree.Element("testsuites")

@@ -66,8 +66,9 @@ class Record:
     """Armed faults that had no occasion, and the reason."""
     behind: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Fault points that are counted behind the last fault: by name the counts when it fired and at the end."""
-    ran: dict[str, list[int]] = field(default_factory=dict)
-    """Where the lines were traced: those that ran, by file."""
+    ran: dict[str, list[int]] | None = None
+    """The statements that ran here and not in the worlds that were lived together with this one before it, by file; None where nobody
+    looked."""
     minimal: str = ""
     """The id of the least case that fails alike, where a smaller one does; `replay` is its line."""
 

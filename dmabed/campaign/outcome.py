@@ -11,8 +11,10 @@ from dmabed.campaign.fingerprint import fingerprint_of
 from dmabed.campaign.model import FAILING, UNREACHABLE, Case, Json, Record
 from dmabed.campaign.points import Selection
 from dmabed.result import finding_json
+from dmabed.spec import WorldSpec
 from dmabed.world import World
 from hw import dma_rules
+from hw.inject import Injector
 from miniport import rules
 from miniport.status import status_name
 from verifier.events import Kind
@@ -31,8 +33,8 @@ _DEAF_FOR_EVER = (rules.INT_QUIET, rules.INT_NOT_OURS, rules.INT_DISABLE_FIRST, 
 """What no driver can help whose card never again tells or takes an interrupt cause or mask."""
 
 
-def record_of(world: World, case: Case, selection: Selection, listed: dict[tuple[str, str], bool]) -> Record:
-    """Judge a world that is over. *listed* keeps which names of points have effects that are tried, by condition.
+def record_of(world: World, case: Case, selection: Selection, listed: dict[str, Listed]) -> Record:
+    """Judge a world that is over. *listed* keeps which names of points have effects that are tried, by condition: empty at first.
 
     Faults that had no occasion because an earlier one changed the life are listed as such; a fault that stands alone has to fire."""
     injector = world.machine.injector
@@ -60,18 +62,31 @@ def record_of(world: World, case: Case, selection: Selection, listed: dict[tuple
         record.replay = world.spec.replay_line(version)
         record.findings = [_finding(finding, world, record.replay) for finding in errors]
     if injector is not None:
-        before = injector.counts_at_fire
-        record.behind = {name: (before.get(name, 0), count) for name, count in injector.counts.items()
-                         if count > before.get(name, 0) and _is_listed(name, world, case, selection, listed)}
+        if case.condition not in listed:
+            listed[case.condition] = Listed(selection, world.spec)
+        record.behind = _behind(injector, listed[case.condition])
     return record
 
 
-def _is_listed(name: str, world: World, case: Case, selection: Selection, listed: dict[tuple[str, str], bool]) -> bool:
-    key = case.condition, name
-    known = listed.get(key)
-    if known is None:
-        known = listed[key] = bool(selection.effects(name, world.spec))
-    return known
+class Listed(dict[str, bool]):
+    """Whether the effects of a point are tried under one condition, by its name: worked out once."""
+
+    def __init__(self, selection: Selection, spec: WorldSpec) -> None:
+        super().__init__()
+        self._selection = selection
+        self._spec = spec
+
+    def __missing__(self, name: str) -> bool:
+        known = self[name] = bool(self._selection.effects(name, self._spec))
+        return known
+
+
+def _behind(injector: Injector, listed: Listed) -> dict[str, tuple[int, int]]:
+    """The counts of each point that is tried: when a fault fired last, and at the end."""
+    before, counts = injector.counts_at_fire, injector.counts
+    if not before:
+        return {name: (0, count) for name, count in counts.items() if listed[name]}
+    return {name: (before.get(name, 0), count) for name, count in counts.items() if count > before.get(name, 0) and listed[name]}
 
 
 def _life_event(world: World) -> bool:

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from dmabed.after_fault import effect_of
 from dmabed.campaign.model import Case, Record
 from dmabed.campaign.points import Selection
+from dmabed.fault_points import KINDS
 from dmabed.spec import WorldSpec
 from hw.inject import parse_fault
 from hw.processor import Random
@@ -47,6 +48,8 @@ class Plan:
     series: int = SERIES
 
     def __post_init__(self) -> None:
+        if not self.selection.kinds:
+            raise UsageError("no kind of fault is named", f"known: {', '.join(KINDS)}")
         number, shards = self.shard
         if not 1 <= number <= shards <= 10_000:
             raise UsageError(f"shard {number}/{shards} does not exist", "give I/N with I from 1 to N")
@@ -62,8 +65,8 @@ class Plan:
         return [Case((), condition) for condition in ("", *self.conditions)]
 
     def singles(self, recordings: Sequence[Record]) -> Iterator[Case]:
-        """One case for each fault of each recording. `UsageError` if the names that are asked for are in none of them: a campaign of
-        nothing proves nothing."""
+        """One case for each fault of each recording. `UsageError` if there are faults and the globs of the selection leave none: a
+        campaign of nothing proves nothing."""
         found = False
         for recording in recordings:
             counts = {name: high for name, (_, high) in recording.behind.items()}
@@ -72,12 +75,23 @@ class Plan:
                 case = Case((fault,), recording.case.condition)
                 if self.mine(case):
                     yield case
-        if recordings and self.selection.only and not found:
-            names = {name: None for recording in recordings for name in recording.behind}
-            near = get_close_matches(self.selection.only[0].partition("#")[0].strip("*"), names, 1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise UsageError(f"only {','.join(self.selection.only)}: no fault point of this life is called so",
-                             f"{hint}dmabed faults --list shows every point")
+        if not found:
+            self.refuse_globs(recordings)
+
+    def refuse_globs(self, recordings: Sequence[Record]) -> None:
+        """`UsageError` if the lives have faults but for the globs of the selection, which leave none of them."""
+        selection = self.selection
+        every = replace(selection, only=(), skip=())
+        counts = {name: high for recording in recordings for name, (_, high) in recording.behind.items()}
+        if next(every.all_faults(counts, self.spec), None) is None:
+            return
+        if not selection.only:
+            raise UsageError(f"skip {','.join(selection.skip)}: this leaves no {selection.what}", "skip less")
+        near = get_close_matches(selection.only[0].partition("#")[0].strip("*"), counts, 1)
+        hint = f"did you mean {near[0]}? " if near and not selection.skip else ""
+        besides = f", skip {','.join(selection.skip)}" if selection.skip else ""
+        raise UsageError(f"only {','.join(selection.only)}{besides}: no {selection.what} of this life is called so",
+                         f"{hint}dmabed faults --list shows every point")
 
     def sets(self, recording: Record) -> Iterator[Case]:
         """The random sets, drawn from the faults of *recording*."""

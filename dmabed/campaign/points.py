@@ -37,6 +37,12 @@ class Selection:
                 hint = f"did you mean {near[0]}? " if near else ""
                 raise UsageError(f"there is no kind of fault {kind!r}", f"{hint}known: {', '.join(KINDS)}")
 
+    @property
+    def what(self) -> str:
+        """What is looked for, in words: ``fault point of kind async``."""
+        kinds = "" if set(self.kinds) == set(KINDS) else f" of kind {' or '.join(self.kinds)}"
+        return f"fault point{kinds}{' for chaos' if self.chaos else ''}"
+
     def wants(self, effect: Effect) -> bool:
         """True if *effect* is of the class and of a kind that is tried."""
         return effect.kind in self.kinds and effect.chaos == self.chaos

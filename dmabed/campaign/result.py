@@ -52,6 +52,7 @@ def campaign_json(campaign: Campaign, world: World, complaints: Sequence[Complai
         outcomes={outcome: counts[outcome] for outcome in OUTCOMES},
         points=campaign.points, behind_faults=campaign.behind_faults, armed=campaign.armed, fired=campaign.fired,
         unreachable=[{"point": point, "reason": reason} for point, reason in campaign.unreachable],
+        nothing_shown=campaign.nothing_shown or None,
         incomplete=campaign.incomplete or None, not_covered=campaign.not_covered, left_out=campaign.left_out,
         causes=[{"fingerprint": cluster.fingerprint, "outcome": cluster.outcome, "worlds": len(cluster.records),
                  "id": cluster.first.case.id, "expected": cluster.expected} for cluster in causes],

@@ -105,11 +105,16 @@ def _lists(campaign: Campaign, width: int) -> list[Line]:
 
 def _not_run(campaign: Campaign, width: int) -> list[Line]:
     coverage = campaign.coverage
-    if coverage is None or not coverage.missed:
+    if coverage is None:
         return []
-    head = f"  {len(coverage.missed):,} of {count(coverage.statements, 'statement')} of the miniport ran in none of " \
-        f"{count(coverage.worlds, 'traced world')}"
+    shard, shards = campaign.plan.shard
+    part = "" if shards == 1 else f" of part {shard}/{shards}"
+    head = f"  {len(coverage.missed):,} of {count(coverage.statements, 'statement')} of the miniport, in any of " \
+        f"{count(coverage.worlds, 'world')}{part}"
     out: list[Line] = [[("never run", "head"), (head, "dim")]]
+    if coverage.unknown:
+        told = f"not known of {', '.join(map(clean, coverage.unknown))}: the source does not give the code that runs"
+        out += [[(line, "warn")] for line in textwrap.wrap(told, width, initial_indent="   ", subsequent_indent="      ")]
     for one in coverage.missed[:SHOWN]:
         text = f"   {clean(one.file)}:{one.line}  {clean(one.source)}"
         out.append([(text if len(text) <= width else text[:width - 3] + "...", "")])
@@ -132,6 +137,8 @@ def _proof(campaign: Campaign, width: int) -> list[Line]:
         parts.append(f"{count(expected, 'world')} expected by the baseline")
     if campaign.left_out:
         parts.append(f"{campaign.left_out:,} of those behind a fault not tried (inside a series, or behind {campaign.plan.deepest} faults)")
+    if campaign.nothing_shown:
+        parts.append(f"nothing shown: {campaign.nothing_shown}")
     if campaign.incomplete:
         parts.append(f"cut short: {campaign.incomplete}")
     if campaign.not_covered:

@@ -18,20 +18,18 @@ from types import CodeType
 from dmabed.campaign.conditions import changed
 from dmabed.campaign.covered import Notes, noted
 from dmabed.campaign.model import Case, Record
-from dmabed.campaign.outcome import record_of
+from dmabed.campaign.outcome import Listed, record_of
 from dmabed.campaign.points import Selection
 from dmabed.load import find_miniport
 from dmabed.output import Printed
 from dmabed.spec import WorldSpec
-from dmabed.watchdog import SECONDS, GiveUp, Watchdog, conclude
+from dmabed.watchdog import CANNOT_BE_ENDED, SECONDS, GiveUp, Watchdog, conclude
 from dmabed.world import World, run_world
 from miniport.miniport import Miniport
 from verifier.errors import BedError, UsageError
 
 PARENT_GONE = 71
 """Exit code of a process for which nobody waits any more."""
-CANNOT_BE_ENDED = 70
-"""Exit code of a process whose miniport catches everything that would end its loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,8 @@ class Job:
 
     def world_spec(self, case: Case) -> WorldSpec:
         """The world of *case*."""
+        if not case.condition and case.faults == self.spec.faults:
+            return self.spec
         return replace(changed(self.spec, case.condition), faults=case.faults)
 
 
@@ -84,7 +84,7 @@ def live(job: Job, miniport: type[Miniport], cases: Sequence[Case], give_up: Giv
     records: list[Record] = []
     dog = Watchdog(job.seconds, give_up)
     base = folder_of(miniport)
-    listed: dict[tuple[str, str], bool] = {}
+    listed: dict[str, Listed] = {}
 
     def all_of_them(notes: Notes | None) -> None:
         for case in cases:

@@ -8,8 +8,13 @@ from hw.nic.base import LivePointer, Nic
 
 TABLE: dict[str, str] = {
     "reference": "hw.nic.reference:ReferenceNic",
+    "smart": "hw.nic.smart:SmartNic",
     "isa-slave": "hw.nic.isa_slave:IsaSlaveNic",
     "isa-slave-16": "hw.nic.isa_slave:IsaSlaveWordNic",
+    "e1000": "hw.nic.e1000:E1000Nic",
+    "rtl8139": "hw.nic.rtl8139:Rtl8139Nic",
+    "pcnet": "hw.nic.pcnet:PcnetNic",
+    "pcnet-isa": "hw.nic.pcnet_isa:PcnetIsaNic",
 }
 """Where the class of each model stands: ``module:Class``."""
 

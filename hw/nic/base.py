@@ -83,6 +83,7 @@ class Nic(RegisterFile, Powered):
     limits_settable: ClassVar[bool] = False
     vendor_id: ClassVar[int]
     device_id: ClassVar[int]
+    revision: ClassVar[int] = 0
     bars: ClassVar[tuple[Bar, ...]] = ()
     faults: ClassVar[Mapping[str, tuple[Effect, ...]]] = {
         "mac": MAC_FAULTS, "interrupt": INTERRUPT_FAULTS, "frame-in": FRAME_IN_FAULTS}
@@ -93,6 +94,8 @@ class Nic(RegisterFile, Powered):
     miniport: ClassVar[str | None] = None
     """What drives the card where nobody names a miniport: ``FILE.py[:Class]`` beside the model's file, or ``module:Class``. The bed's
     own models have theirs in a table."""
+    power_management: ClassVar[bool] = True
+    """True if the function has the power management capability, for a card on PCI."""
     dma_channel: int | None = None
     """The channel of the DMA controllers to which the jumpers of an ISA card point."""
 
@@ -117,7 +120,8 @@ class Nic(RegisterFile, Powered):
         """What goes wrong with the next descriptor that the card hands back; empty: nothing."""
         pci = self.bus_kind == "pci"
         self.config = PciConfig(
-            self.vendor_id, self.device_id, bars=self.bars, on_command=self._command_changed, power=pci,
+            self.vendor_id, self.device_id, revision=self.revision, bars=self.bars, on_command=self._command_changed,
+            power=pci and self.power_management,
             message=pci and machine.messages, on_power=self._power_changed)
         self.values: list[int] = []
         self.interrupt_line = machine.interrupt_line_of(adapter)
@@ -141,7 +145,7 @@ class Nic(RegisterFile, Powered):
 
     def decode(self, bar: int, offset: int, size: int, value: int | None) -> Slot | None:
         """The register at *offset*; a finding and None if there is none, or if size or reserved bits are wrong."""
-        slot = self.slots.get(offset)
+        slot = self.register_at(bar, offset, size, value)
         if self.registers.joins and (slot is None or slot.width != size):
             slot = joined(type(self), offset, size, value is not None)
         if self.on_unanswered is not None and not self.awake:
@@ -162,6 +166,10 @@ class Nic(RegisterFile, Powered):
                 REGISTER_UNKNOWN, f"{self.name}: {verb} {size} bytes at offset 0x{offset:x}, where {self.model} has no "
                 "register", subject=((self.name, offset),))
         return None
+
+    def register_at(self, bar: int, offset: int, size: int, value: int | None) -> Slot | None:
+        """The register that an access to *offset* means; a card with index ports or modes of access knows by itself."""
+        return self.slots.get(offset)
 
     def flush(self) -> None:
         """Reading a register brings in the data that are on their way to memory."""

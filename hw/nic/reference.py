@@ -113,6 +113,8 @@ class ReferenceNic(Nic):
         "link": (Effect("down", "device", False, "the link is down after this reset of the card, and comes up 50 ms later"),
                  Effect("dead", "device", False, "the link is down after this reset of the card, and stays down")),
     }
+    too_late: ClassVar[str] = "has already taken the old content"
+    """What the card did while a store into a descriptor came behind the one of its ownership bit."""
     slow_bits: ClassVar[Mapping[str, int]] = {"STATUS": _RESETTING | _TX_ACTIVE | _RX_ACTIVE}
 
     def __init__(self, machine: Machine, limits: DmaLimits, adapter: int, mac: bytes) -> None:
@@ -359,7 +361,7 @@ class ReferenceNic(Nic):
                 ring.spoiled.add(index)
                 self.machine.findings.report(
                     rules.DESC_OWN_LAST, f"{ring.what} descriptor {index} at {span} was changed after its ownership bit was "
-                    f"set: {self.name} has already taken the old content", where=handed, space="logical", span=span,
+                    f"set: {self.name} {self.too_late}", where=handed, space="logical", span=span,
                     block=ring.block, related=[("the store that came too late", self.machine.where.capture())])
 
     def _check_posted_doorbell(self, ring: Ring, index: int) -> None:

@@ -34,8 +34,8 @@ def _immediate(ndis: Ndis, adapter: Adapter, name: str, port: int, size: int, va
         base = nic.config.bar(bar.number)
         if bar.ports and base <= port and port + size <= base + bar.size:
             if value is None:
-                return bus.read(nic, bar.number, port - base, size, True)
-            bus.write(nic, bar.number, port - base, size, value & (1 << size * 8) - 1, True)
+                return bus.read(nic, bar.number, port - base + bar.first, size, True)
+            bus.write(nic, bar.number, port - base + bar.first, size, value & (1 << size * 8) - 1, True)
             return 0
     return (1 << size * 8) - 1
 

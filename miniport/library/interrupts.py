@@ -129,6 +129,7 @@ def register_interrupt(ndis: Ndis, adapter: Adapter, vector: int, level: int, re
     line.services.append(interrupt.service)
     line.on_storm = interrupt.storm
     adapter.claim(interrupt, "interrupt", name)
+    ndis.scheduler.count_points()
     if line.asserting:
         ndis.scheduler.attention = True
     elif shared_interrupt and adapter.context is not None:
@@ -160,6 +161,7 @@ def deregister_interrupt(ndis: Ndis, adapter: Adapter, interrupt: Interrupt) -> 
     interrupt.live = False
     if interrupt.service in interrupt.line.services:
         interrupt.line.services.remove(interrupt.service)
+        scheduler.count_points()
     scheduler.drop_dpc(interrupt.dpc)
     adapter.interrupt = None
     adapter.release(interrupt)
@@ -189,10 +191,12 @@ def synchronize_with_interrupt(ndis: Ndis, adapter: Adapter, interrupt: Interrup
         return False
     line = interrupt.line
     services, line.services = line.services, []
+    ndis.scheduler.count_points()
     try:
         return bool(ndis.call(Handler.SYNCHRONIZE, lambda _: function(context), irql=line.irql))
     finally:
         line.services = services
+        ndis.scheduler.count_points()
         if line.asserting:
             ndis.scheduler.attention = True
 

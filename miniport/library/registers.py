@@ -86,7 +86,7 @@ def _window(ndis: Ndis, adapter: Adapter, name: str, start: int, length: int, *,
     for bar in nic.bars:
         base = nic.config.bar(bar.number)
         if bar.ports == ports and length > 0 and base <= start and start + length <= base + bar.size:
-            window = RegisterWindow(ndis.machine.bus, nic, bar.number, start, length, ports, start - base)
+            window = RegisterWindow(ndis.machine.bus, nic, bar.number, start, length, ports, start - base + bar.first)
             adapter.claim(window, "port range" if ports else "register mapping", name)
             return NDIS_STATUS_SUCCESS, window
     if ports and nic.bus_kind == "isa" and ndis.machine.system_ports.holds(start, length):

@@ -451,10 +451,10 @@ def _checked_shared(ndis: Ndis, adapter: Adapter, name: str, length: int, cached
 
 def check_device_idle(ndis: Ndis, name: str, block: Block) -> None:
     """The NIC must not be able to reach a block at the moment of its free, not even because the write that stops it is
-    still on its way."""
+    still on its way. One that may not master the bus reaches nothing."""
     nic, offset = ndis.nic, ndis.machine.bus.logical_offset
     span = Span(block.physical + offset, block.size)
-    if not nic.present:
+    if not nic.present or not nic.dma.bus_master:
         return
     for pointer in nic.live_pointers():
         if pointer.length and span.overlaps(Span(pointer.logical, pointer.length)):

@@ -67,6 +67,7 @@ class Timer:
         delay = max((milliseconds & LONGEST_MS) * MS, TICK_NS)
         self.disarm()
         ndis.scheduler.timers[self] = self.expire_now
+        ndis.scheduler.count_points()
         self._period_ns = delay if periodic else 0
         self._entry = ndis.clock.at(delay, self._expire, background=True)
         self.where = ndis.where.capture()

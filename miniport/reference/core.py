@@ -9,9 +9,11 @@ can use, and checks every address that it will see. `_transmit` hands a descript
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import ClassVar
 
 from miniport.adapter import Adapter
 from miniport.context import AdapterContext, Array, Pointer, Ulong, Ulonglong
+from miniport.library.configuration import ResourceDescriptor
 from miniport.miniport import Miniport
 from miniport.packet import Packet
 from miniport.reference import hardware as hw
@@ -78,6 +80,8 @@ class Context(AdapterContext):
     refused = Ulong()
     # 1 after a bus error stopped the engines, until a reset has started them again; 2 after a reset that the card did not survive.
     broken = Ulong()
+    # 1 after the card was told to stop and does not.
+    runs_on = Ulong()
     # What check_for_hang saw: the oldest packet that the card had, tx_done + 1, or 0 if it had none.
     seen_waiting = Ulong()
 
@@ -87,6 +91,10 @@ class ReferenceCore(Miniport):
 
     ndis_versions = ((5, 1), (5, 0))
     attributes = NDIS_ATTRIBUTE_BUS_MASTER
+    context_type: ClassVar[type[Context]] = Context
+    """The adapter context; a card that needs more of it says so here."""
+    interface: ClassVar[int] = NDIS_INTERFACE_PCI
+    shared_interrupt: ClassVar[bool] = True
 
     # Life
 
@@ -100,13 +108,14 @@ class ReferenceCore(Miniport):
     def _bring_up(self, adapter: Adapter) -> int:
         """Claim everything, program the card, start it. Whatever fails undoes what was done."""
         with ExitStack() as undo:
-            status, memory = adapter.allocate_memory_with_tag(Context.SIZE, "Rfnc")
+            size = self.context_type.SIZE
+            status, memory = adapter.allocate_memory_with_tag(size, "Rfnc")
             if memory is None:
                 return status
-            undo.callback(adapter.free_memory, memory, Context.SIZE)
-            context = Context(memory)
+            undo.callback(adapter.free_memory, memory, size)
+            context = self.context_type(memory)
             adapter.set_attributes_ex(
-                context, 0, self.attributes | self._surprise_flag(adapter), NDIS_INTERFACE_PCI)
+                context, 0, self.attributes | self._surprise_flag(adapter), self.interface)
             status = self._claim(adapter, context, undo)
             if status != NDIS_STATUS_SUCCESS:
                 return status
@@ -121,9 +130,18 @@ class ReferenceCore(Miniport):
         """Stop the card, take the interrupt away, give back what is still here, undo initialize."""
         context = adapter.context
         self._quiet(adapter, context)
+        if context.runs_on:
+            self._take_bus_away(adapter)
         self._fail_all_sends(adapter, context)
         self._await_receives(adapter, context)
         context.undo.close()
+
+    def _take_bus_away(self, adapter: Adapter) -> None:
+        """The card does not stop, and its memory is about to be freed: a function that may not master the bus moves nothing."""
+        command = adapter.read_pci_slot_information(0, hw.PCI_COMMAND, 2)
+        if len(command) == 2:
+            quiet = int.from_bytes(command, "little") & ~hw.PCI_COMMAND_BUS_MASTER
+            adapter.write_pci_slot_information(0, hw.PCI_COMMAND, quiet.to_bytes(2, "little"))
 
     def _await_receives(self, adapter: Adapter, context: Context) -> None:
         """Protocols may still hold packets; what comes back from here on does not go to the card again."""
@@ -145,22 +163,15 @@ class ReferenceCore(Miniport):
         status, resources = adapter.query_adapter_resources()
         if status != NDIS_STATUS_SUCCESS:
             return status
-        memory = next((r for r in resources if r.kind == "memory"), None)
         line = next((r for r in resources if r.kind == "interrupt"), None)
-        if memory is None or line is None:
+        if line is None:
             return NDIS_STATUS_ADAPTER_NOT_FOUND
-        status, context.registers = adapter.map_io_space(memory.start, memory.length)
+        status = self._claim_registers(adapter, context, resources, undo)
         if status != NDIS_STATUS_SUCCESS:
             return status
-        undo.callback(adapter.unmap_io_space, context.registers, memory.length)
 
-        if not self._reset_card(adapter, context):
-            return NDIS_STATUS_DEVICE_FAILED
-        stated = adapter.read_register_ulong(context.registers, hw.LIMITS)
-        if stated == hw.GONE:
-            return NDIS_STATUS_DEVICE_FAILED
-        limits = hw.Limits.from_register(stated)
-        if not self._address_good(adapter, context):
+        limits = self._look_at_card(adapter, context)
+        if limits is None:
             return NDIS_STATUS_DEVICE_FAILED
 
         for dma_size in dma_sizes(limits):
@@ -181,11 +192,21 @@ class ReferenceCore(Miniport):
 
         # Last: from here on the ISR may run, and finds everything in place.
         status, context.interrupt = adapter.register_interrupt(
-            line.start, line.level, request_isr=True, shared_interrupt=True, mode=line.mode)
+            line.start, line.level, request_isr=True, shared_interrupt=self.shared_interrupt, mode=line.mode)
         if status != NDIS_STATUS_SUCCESS:
             return status
         undo.callback(adapter.deregister_interrupt, context.interrupt)
         return NDIS_STATUS_SUCCESS
+
+    def _claim_registers(self, adapter: Adapter, context: Context, resources: tuple[ResourceDescriptor, ...], undo: ExitStack) -> int:
+        """The registers in memory."""
+        memory = next((r for r in resources if r.kind == "memory"), None)
+        if memory is None:
+            return NDIS_STATUS_ADAPTER_NOT_FOUND
+        status, context.registers = adapter.map_io_space(memory.start, memory.length)
+        if status == NDIS_STATUS_SUCCESS:
+            undo.callback(adapter.unmap_io_space, context.registers, memory.length)
+        return status
 
     def _claim_more(self, adapter: Adapter, context: Context, undo: ExitStack) -> None:
         """What a variant needs besides, claimed before the ISR may run."""
@@ -239,6 +260,17 @@ class ReferenceCore(Miniport):
             adapter.free_packet(packet)
 
     # The card
+
+    def _look_at_card(self, adapter: Adapter, context: Context) -> hw.Limits | None:
+        """Reset the card and ask for its limits; None if it cannot be used."""
+        if not self._reset_card(adapter, context):
+            return None
+        stated = adapter.read_register_ulong(context.registers, hw.LIMITS)
+        return hw.Limits.from_register(stated) if stated != hw.GONE and self._address_good(adapter, context) else None
+
+    def _gone(self, adapter: Adapter, context: Context) -> bool:
+        """True if the card was pulled out."""
+        return adapter.read_register_ulong(context.registers, hw.STATUS) == hw.GONE
 
     def _reset_card(self, adapter: Adapter, context: Context) -> bool:
         """Reset the card and wait, with a bound."""
@@ -306,6 +338,7 @@ class ReferenceCore(Miniport):
             if not status & (hw.STATUS_TX_ACTIVE | hw.STATUS_RX_ACTIVE) and not adapter.read_register_ulong(registers, hw.MASK):
                 return
             adapter.stall_execution(10)
+        context.runs_on = 1
 
     # Interrupts
 
@@ -354,17 +387,20 @@ class ReferenceCore(Miniport):
         """True if a bus error has stopped the card, or if it has had the same packet since the last check."""
         context = adapter.context
         if context.broken:
-            return bool(context.broken == 1 and adapter.read_register_ulong(context.registers, hw.STATUS) != hw.GONE)
+            return bool(context.broken == 1 and not self._gone(adapter, context))
         waiting = context.tx_done + 1 if context.tx_done != context.tx_next else 0
         before, context.seen_waiting = context.seen_waiting, waiting
-        return bool(waiting and waiting == before
-                    and adapter.read_register_ulong(context.registers, hw.STATUS) != hw.GONE)
+        return bool(waiting and waiting == before and not self._gone(adapter, context))
 
     def reset(self, adapter: Adapter) -> tuple[int, bool]:
         """Start the card anew; filter and multicast list are lost. What protocols hold of the receive slots they keep."""
         context = adapter.context
         self._quiet(adapter, context)
         context.seen_waiting = 0
+        if context.runs_on:  # descriptors that are written now would be taken from under the pen
+            context.tx_done = context.tx_next
+            context.broken = 2
+            return NDIS_STATUS_HARD_ERRORS, False
         self._rewind(context)
         if not (self._reset_card(adapter, context) and self._program(adapter, context)):
             context.broken = 2
@@ -406,6 +442,10 @@ class ReferenceCore(Miniport):
         """Packets that were sent, each with its status, and packets that were received."""
         return self._reclaim(adapter, context), self._receive(adapter, context)
 
+    def _deaf(self, context: Context) -> bool:
+        """True if the card sends nothing whatever it is given: it did not survive a reset."""
+        return bool(context.broken == 2)
+
     def _full(self, context: Context) -> bool:
         """True if no slot is free: all but one may be used, for a full ring would look empty."""
         return bool((context.tx_next + 1) % TX_SLOTS == context.tx_done)
@@ -413,16 +453,23 @@ class ReferenceCore(Miniport):
     def _reclaim(self, adapter: Adapter, context: Context) -> list[tuple[Packet, int]]:
         """Packets that were sent, each with its status; their slots are free again."""
         finished: list[tuple[Packet, int]] = []
-        ring, slot, end = context.tx_ring, context.tx_done, context.tx_next
+        slot, end = context.tx_done, context.tx_next
         while slot != end:
-            control = ring.read_ulong(slot * hw.DESCRIPTOR_BYTES + hw.CONTROL)
-            if control & hw.OWN:
+            status = self._sent(context, slot)
+            if status is None:
                 break
-            finished.append((context.tx_packets[slot], NDIS_STATUS_FAILURE if control & hw.ERROR else NDIS_STATUS_SUCCESS))
+            finished.append((context.tx_packets[slot], status))
             slot = (slot + 1) % TX_SLOTS
         if finished:
             context.tx_done = slot
         return finished
+
+    def _sent(self, context: Context, slot: int) -> int | None:
+        """What became of the packet in a transmit slot; None while the card has it."""
+        control = context.tx_ring.read_ulong(slot * hw.DESCRIPTOR_BYTES + hw.CONTROL)
+        if control & hw.OWN:
+            return None
+        return NDIS_STATUS_FAILURE if control & hw.ERROR else NDIS_STATUS_SUCCESS
 
     def _fail_all_sends(self, adapter: Adapter, context: Context) -> None:
         """Packets that the card will never send any more go back with a failure."""

@@ -43,7 +43,7 @@ class ReferenceMiniport(ReferenceCore):
             return NDIS_STATUS_INVALID_LENGTH
         context = adapter.context
         adapter.acquire_spin_lock(context.lock)
-        if context.broken == 2:
+        if self._deaf(context):
             adapter.release_spin_lock(context.lock)
             return NDIS_STATUS_FAILURE
         if context.queue_head is not None or self._full(context):
@@ -128,27 +128,35 @@ class ReferenceMiniport(ReferenceCore):
         adapter.acquire_spin_lock(context.lock)
         context.asleep = 1
         adapter.release_spin_lock(context.lock)
+        self._keep(adapter, context)
+        self._quiet(adapter, context)
+
+    def _keep(self, adapter: Adapter, context: Context) -> None:
+        """Note filter and multicast table."""
         registers = context.registers
         context.kept_filter = adapter.read_register_ulong(registers, hw.FILTER)
         context.kept_hash_lo = adapter.read_register_ulong(registers, hw.HASH_LO)
         context.kept_hash_hi = adapter.read_register_ulong(registers, hw.HASH_HI)
-        self._quiet(adapter, context)
 
     def _wake(self, adapter: Adapter, context: Context) -> None:
         """The card is as after power-up: write rings and filter again, then start it. What protocols hold of the receive slots they
         keep."""
-        registers = context.registers
-        if adapter.read_register_ulong(registers, hw.STATUS) == hw.GONE:
+        if self._gone(adapter, context):
             return
         adapter.acquire_spin_lock(context.lock)
         context.asleep = 0
         self._rewind(context)
         self._program(adapter, context)
         adapter.release_spin_lock(context.lock)
+        self._restore(adapter, context)
+        self._start(adapter, context)
+
+    def _restore(self, adapter: Adapter, context: Context) -> None:
+        """Write filter and multicast table as they were."""
+        registers = context.registers
         adapter.write_register_ulong(registers, hw.FILTER, context.kept_filter)
         adapter.write_register_ulong(registers, hw.HASH_LO, context.kept_hash_lo)
         adapter.write_register_ulong(registers, hw.HASH_HI, context.kept_hash_hi)
-        self._start(adapter, context)
 
     # Packets
 

@@ -25,17 +25,21 @@ BYTES, CONTROL = 8, 12
 """Offsets of length and control in a descriptor."""
 OWN, END, ERROR, LENGTH = 1 << 31, 1 << 30, 1 << 29, 0xFFFF
 
+PCI_COMMAND, PCI_COMMAND_BUS_MASTER = 0x04, 1 << 2
+"""Offset of the command register in configuration space, and its bit without which the card does no cycle."""
+
 GONE = 0xFFFFFFFF
 """What every register reads as when the card was pulled out."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The DMA limits that the LIMITS register states."""
+    """The DMA limits that the LIMITS register states. *lowest*: the first address that the card takes for one."""
 
     address_bits: int
     boundary: int
     alignment: int
+    lowest: int = 0
 
     @classmethod
     def from_register(cls, value: int) -> Limits:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from zlib import crc32
 
 from miniport import status as s
@@ -11,7 +11,7 @@ from miniport.adapter import Adapter
 from miniport.reference import hardware as hw
 
 _DESCRIPTION = b"Reference Ethernet NIC\0"
-_CONSTANTS: dict[int, int] = {
+CONSTANTS: dict[int, int] = {
     s.OID_GEN_HARDWARE_STATUS: 0, s.OID_GEN_MEDIA_SUPPORTED: s.NDIS_MEDIUM_802_3, s.OID_GEN_MEDIA_IN_USE: s.NDIS_MEDIUM_802_3,
     s.OID_GEN_MAXIMUM_LOOKAHEAD: 1500, s.OID_GEN_CURRENT_LOOKAHEAD: 1500, s.OID_GEN_MAXIMUM_FRAME_SIZE: 1500,
     s.OID_GEN_MAXIMUM_TOTAL_SIZE: 1514, s.OID_GEN_LINK_SPEED: 1_000_000, s.OID_GEN_TRANSMIT_BUFFER_SPACE: 8 * 1536,
@@ -25,7 +25,7 @@ _COUNTERS = {s.OID_GEN_XMIT_OK: hw.STAT_TX, s.OID_GEN_RCV_OK: hw.STAT_RX, s.OID_
              s.OID_GEN_XMIT_ERROR: hw.STAT_TX_ERRORS}
 _OTHERS = (s.OID_GEN_SUPPORTED_LIST, s.OID_GEN_VENDOR_DESCRIPTION, s.OID_GEN_CURRENT_PACKET_FILTER, s.OID_GEN_MEDIA_CONNECT_STATUS,
            s.OID_802_3_PERMANENT_ADDRESS, s.OID_802_3_CURRENT_ADDRESS, s.OID_802_3_MULTICAST_LIST)
-SUPPORTED = tuple(sorted((*_CONSTANTS, *_COUNTERS, *_OTHERS)))
+SUPPORTED = tuple(sorted((*CONSTANTS, *_COUNTERS, *_OTHERS)))
 
 
 POWER = (s.OID_PNP_CAPABILITIES, s.OID_PNP_QUERY_POWER, s.OID_PNP_SET_POWER)
@@ -42,10 +42,11 @@ _NO_WAKE_UP = bytes(16)
 """NDIS_PNP_CAPABILITIES of a card that wakes nobody: three times NdisDeviceStateUnspecified."""
 
 
-def answer(adapter: Adapter, oid: int, length: int, *, aware: bool = False) -> tuple[int, bytes, int]:
+def answer(adapter: Adapter, oid: int, length: int, *, aware: bool = False,
+           value: Callable[[Adapter, int], bytes | None] | None = None) -> tuple[int, bytes, int]:
     """(status, bytes, bytes needed) for one OID and a buffer of *length* bytes. *aware* of power management: the card can go to
-    D3 whenever it is asked."""
-    data = _value(adapter, oid)
+    D3 whenever it is asked. *value* is what another card says to an OID of `SUPPORTED`."""
+    data = (value or _value)(adapter, oid)
     if aware and oid == s.OID_GEN_SUPPORTED_LIST:
         data = _SUPPORTED_AWARE
     elif aware and oid in POWER:
@@ -89,8 +90,8 @@ def apply(adapter: Adapter, oid: int, data: bytes) -> tuple[int, int, int]:
 
 def _value(adapter: Adapter, oid: int) -> bytes | None:
     registers = adapter.context.registers
-    if oid in _CONSTANTS:
-        return _CONSTANTS[oid].to_bytes(4, "little")
+    if oid in CONSTANTS:
+        return CONSTANTS[oid].to_bytes(4, "little")
     if oid in _COUNTERS:
         return adapter.read_register_ulong(registers, _COUNTERS[oid]).to_bytes(4, "little")
     if oid in (s.OID_802_3_PERMANENT_ADDRESS, s.OID_802_3_CURRENT_ADDRESS):

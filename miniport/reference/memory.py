@@ -29,11 +29,11 @@ def shared(adapter: Adapter, limits: hw.Limits, size: int, count: int, undo: Exi
     """Shared memory for *count* pieces of *size* bytes that the card can use: over-allocated, placed, and each piece
     checked to its last byte. What it cannot use goes back at once."""
     unit = limits.unit(size)
-    length = size * count + unit - 1
+    length = size * count + unit - 1 + limits.lowest
     virtual, physical = adapter.allocate_shared_memory(length, False)
     if virtual is None:
         return None, 0
-    start = -(-physical // unit) * unit
+    start = -(-max(physical, limits.lowest) // unit) * unit
     if all(limits.admit(start + piece * size, size) for piece in range(count)):
         undo.callback(adapter.free_shared_memory, length, False, virtual, physical)
         return virtual + (start - physical), start

@@ -21,7 +21,7 @@ class SerializedReferenceMiniport(ReferenceCore):
         if not 14 <= packet.length <= LARGEST_FRAME:
             return NDIS_STATUS_INVALID_LENGTH
         context = adapter.context
-        if context.broken == 2:
+        if self._deaf(context):
             return NDIS_STATUS_FAILURE
         if self._full(context):
             context.refused = 1

@@ -65,6 +65,41 @@ def test_a_name_that_fits_no_fault_point_is_no_clean_campaign_of_nothing() -> No
     assert call("--only", "NdisMAllocateSharedMemory#1", "--frames", "1", "--shard", "2/50", "--no-coverage").exit_code == 0
 
 
+@pytest.mark.parametrize(("words", "says"), [
+    (("--skip", "*"), "skip *: this leaves no fault point"),
+    (("--kinds", "routine", "--skip", "Ndis*"), "this leaves no fault point of kind routine"),
+    (("--kinds", "device", "--only", "NdisMMapIoSpace"), "no fault point of kind device of this life is called so"),
+    (("--only", "NdisMMapIoSpace", "--skip", "*#1*"), "only NdisMMapIoSpace, skip *#1*: no fault point"),
+    (("--kinds", ""), "no kind of fault is named"), (("--kinds", ","), "no kind of fault is named"),
+])
+def test_a_selection_that_leaves_nothing_of_what_is_there_is_refused(words: tuple[str, ...], says: str) -> None:
+    for more in (), ("--list",):
+        result = call(*words, *more, "--frames", "1", "--workers", "1")
+        assert result.exit_code == 2 and says in result.stderr and not result.stdout
+
+
+@pytest.mark.parametrize(("words", "what"), [
+    (("--kinds", "async"), "fault point of kind async"), (("--kinds", "async", "--skip", "*#2"), "fault point of kind async"),
+    (("--kinds", "routine,async", "--chaos"), "fault point of kind routine or async for chaos")])
+def test_a_life_without_a_point_of_that_kind_is_not_proven(words: tuple[str, ...], what: str, tmp_path: Path) -> None:
+    file = tmp_path / "none.xml"
+    result = call(*words, "--frames", "1", "--workers", "1", "--junit", str(file))
+    said = " ".join(result.stdout.split())
+    assert result.exit_code == 1 and f"nothing shown: this life has no {what}" in said and " verdict not-proven " in said
+    assert 'errors="1"' in file.read_text("utf-8")
+    value = json.loads(call(*words, "--frames", "1", "--workers", "1", "--json").stdout)
+    valid("faults", value)
+    assert (value["verdict"], value["nothing_shown"], value["armed"]) == ("not-proven", f"this life has no {what}", 0)
+
+
+def test_a_campaign_whose_every_fault_is_unreachable_is_not_proven() -> None:
+    words = ("--only", "NdisMAllocateMapRegisters#1=grant-1", "--frames", "1", "--workers", "1")
+    value = json.loads(call(*words, "--json").stdout)
+    assert (value["points"], value["fired"], len(value["unreachable"])) == (1, 0, 1)
+    assert (value["verdict"], value["nothing_shown"]) == ("not-proven", "no fault could have an effect where it was armed")
+    assert call(*words, "--shard", "1/2").exit_code == 0
+
+
 def test_json_satisfies_its_schema_and_that_of_a_run(write: Write) -> None:
     for words in (MEMORY, (write(LEAKS_ON_THE_SECOND), *MEMORY), (*MEMORY, "--max-time", "0")):
         result = call(*words, "--json")

@@ -79,9 +79,11 @@ def enter_block(machine: Machine, name: str, physical: int, size: int, **options
 class Rig:
     """A machine with a reference NIC, and the few things that a driver would do to it."""
 
+    model: type[ReferenceNic] = ReferenceNic
+
     def __init__(self, limits: DmaLimits = PRESETS["reference"], ram: int = 16 * MIB, **options: Any) -> None:
         self.machine = build_machine(ram, **options)
-        nic = self.machine.add_nic(ReferenceNic, limits)
+        nic = self.machine.add_nic(self.model, limits)
         assert isinstance(nic, ReferenceNic)
         self.nic = nic
         self.processor = ProcessorPort(self.machine)
@@ -99,6 +101,12 @@ class Rig:
     def settle(self) -> None:
         """Everything that is on its way arrives, except interrupts, for which nobody is connected."""
         self.machine.settle()
+
+    def bring_up(self) -> None:
+        """The card was reset: what it needs before it can be programmed."""
+
+    def serve(self) -> None:
+        """The card has done what it does at once, without any time: nothing comes home meanwhile."""
 
     def block(self, name: str, physical: int, size: int, **options: Any) -> Block:
         return enter_block(self.machine, name, physical, size, **options)

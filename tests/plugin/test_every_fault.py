@@ -357,3 +357,32 @@ def test_second_fault_can_be_injected_besides(project: pytest.Pytester) -> None:
             assert "frame-in#2=bad-crc" in bed.run()["world"]["faults"]
     ''')
     run(project).assert_outcomes(passed=2)
+
+
+def test_a_marker_that_tries_nothing_is_not_proven_or_refused(project: pytest.Pytester) -> None:
+    project.makepyfile('''
+        import pytest
+        from miniport.reference import ReferenceMiniport
+
+        @pytest.mark.every_fault(ReferenceMiniport, kinds="async")
+        def test_kind_that_the_life_has_not():
+            pass
+
+        @pytest.mark.every_fault(ReferenceMiniport, kinds="async", conditions="placement=low")
+        def test_the_same_with_a_bed(bed):
+            bed.run()
+    ''')
+    result = run(project)
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(["*not-proven: this life has no fault point of kind async*"] * 3)
+
+
+@pytest.mark.parametrize(("keywords", "says"), [
+    ('skip="*"', "skip [*]: this leaves no fault point"), ("kinds=[]", "no kind of fault is named"),
+    ('kinds=""', "no kind of fault is named"),
+    ('kinds="device", only="NdisMMapIoSpace"', "no fault point of kind device of this life is called so")])
+def test_a_marker_whose_names_leave_nothing_is_refused_where_pytest_collects(project: pytest.Pytester, keywords: str, says: str) -> None:
+    project.makepyfile(PLAIN.replace('only="NdisMAllocateSharedMemory"', keywords))
+    result = run(project)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{says}*"])

@@ -185,6 +185,7 @@ def test_status_shows_the_engines(rig: Rig, bit: int, shown: int) -> None:
     rig.write("CTRL", bit)
     assert rig.read("STATUS") == 1 | shown
     rig.write("CTRL", 0)
+    rig.serve()
     assert rig.read("STATUS") == 1
 
 

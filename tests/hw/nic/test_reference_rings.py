@@ -480,6 +480,7 @@ def test_a_ring_has_2_to_256_descriptors(rig: Rig, prefix: str, bit: int, count:
     rig.write(f"{prefix}_TAIL", 1)
     rig.write("CTRL", bit)
     rig.machine.bus.drain()
+    rig.serve()
     assert rig.read("CTRL") == (bit if works else 0)
     assert rig.read("CAUSE") == (0 if works else DMA_ERROR)
     if not works:
@@ -559,6 +560,7 @@ def test_the_status_of_a_frame_may_come_after_its_interrupt_until_a_register_is_
     rig.write("MASK", RX_DONE)
     rig.settle()
     rig.nic.receive_frame(frame())
+    rig.serve()
     assert rig.nic.interrupting
     assert rig.control(ring, 0) == OWN
     assert rig.read("CAUSE") == RX_DONE
@@ -689,6 +691,7 @@ def test_after_an_error_the_card_goes_on_from_a_reset(make_rig: Callable[..., Ri
     rig.write("CTRL", 1)
     rig.settle()
     assert (rig.read("CAUSE"), rig.read("DMA_ERROR_LO")) == (0, 0x10_0000)
+    rig.bring_up()
     rig.processor.store(ring, 0, bytes(128))
     rig.program("TX", 0x10_0000, 8)
     rig.write("CTRL", 2)
@@ -722,6 +725,7 @@ def test_after_removal_nothing_moves(rig: Rig) -> None:
 def test_data_on_their_way_when_the_card_is_pulled_still_arrive(rig: Rig) -> None:
     ring = rig.start_rx()
     rig.nic.receive_frame(frame())
+    rig.serve()
     rig.nic.remove()
     assert rig.control(ring, 0) == END | 60
 
@@ -737,6 +741,7 @@ def test_a_reset_in_the_middle_of_sending_ends_it(rig: Rig) -> None:
     rig.write("TX_TAIL", 3)
     rig.machine.bus.drain()
     rig.machine.clock.advance(1_000)
+    rig.serve()
     assert len(rig.machine.wire.sent) == 1
     rig.write("CTRL", 1)
     rig.settle()
@@ -752,6 +757,7 @@ def test_a_reset_in_the_middle_of_sending_ends_it(rig: Rig) -> None:
 def test_a_reset_brings_data_on_their_way_home_first(rig: Rig) -> None:
     ring = rig.start_rx()
     rig.nic.receive_frame(frame())
+    rig.serve()
     rig.write("CTRL", 1)
     rig.machine.bus.drain()
     assert rig.control(ring, 0) == END | 60
@@ -854,5 +860,6 @@ def test_a_change_of_the_link_is_a_cause(rig: Rig, up: bool) -> None:
     rig.write("MASK", LINK_CHANGE)
     rig.settle()
     rig.machine.wire.set_link(up)
+    rig.serve()
     assert rig.nic.interrupting
     assert rig.read("CAUSE") == LINK_CHANGE

@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The receiver of the RTL8139C: one ring of bytes (``docs/nics/rtl8139.md``, sections 3, 4.5 to 4.8, 4.11 and 5).
+
+Packets lie one behind the other, each with a header of four bytes, on multiples of four. CBR says where the card writes next, CAPR
+(16 less) where the driver reads next. Equal pointers mean empty, so the card drops what would fill the ring to its last byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+from zlib import crc32
+
+from hw import dma_rules as rules
+from hw.clock import US
+from hw.nic.base import LivePointer
+from hw.nic.rtl8139_phy import Medium
+from hw.nic.rtl8139_registers import (
+    CAPR_BEHIND,
+    CR,
+    CRC_BYTES,
+    HEADER,
+    ISR,
+    RCR,
+    UNFINISHED,
+    PacketStatus,
+    Registers,
+)
+from verifier.address import KIB, Span, hex_address
+from verifier.rule import rule
+from verifier.where import Where
+
+if TYPE_CHECKING:
+    from hw.limits import DmaLimits
+    from hw.machine import Machine
+
+READ_POINTER = rule(
+    "rx-read-pointer", "write CAPR with the offset of the next unread packet minus 16, modulo the length of the ring",
+    text="The read pointer of a byte ring names the next unread packet and never passes what the card has written.")
+RING_UNSET = rule(
+    "rx-ring-unset", "write the address of the receive ring before the receiver is enabled",
+    text="The receiver runs only on a ring whose address was written since the last reset.")
+CONFIG_NEEDS_ENABLE = rule(
+    "config-needs-enable", "enable the receiver first, then write its configuration",
+    text="A configuration that the card takes only while the engine is enabled is written after the engine was enabled.")
+
+SMALLEST_RING = 8 * KIB
+SHORTEST, RUNT_BELOW = 8, 60
+LONGEST = 4096
+COPY_NS = 2 * US
+"""From the header that says unfinished to the one that says how long the packet is."""
+SLOW_COPY_NS = 400 * US
+
+_I = Registers.index
+_CR, _RCR, _RBSTART, _MPC = _I["CR"], _I["RCR"], _I["RBSTART"], _I["MPC"]
+_IDR0, _IDR4, _MAR0, _MAR4 = _I["IDR0"], _I["IDR4"], _I["MAR0"], _I["MAR4"]
+_ROK = PacketStatus.ROK.mask
+_ACCEPT = RCR.AAP.mask | RCR.APM.mask | RCR.AM.mask | RCR.AB.mask
+
+
+class Receiver(Medium):
+    """The receive half of the card."""
+
+    shows_unfinished: ClassVar[bool] = True
+    """Erratum: the ring is not empty any more while the card still copies, and the header says 0xFFF0 bytes."""
+    configuration_resets_ring: ClassVar[bool] = False
+    """What QEMU does: every write of RCR sets both pointers of the ring to 0."""
+
+    def __init__(self, machine: Machine, limits: DmaLimits, adapter: int, mac: bytes) -> None:
+        self._write_at = 0
+        self._read_at = 0
+        self._ring_set = False
+        self._started_at: Where | None = None
+        """The line that enabled the receiver."""
+        self._void: Where | None = None
+        """The line of a write of RCR that had no effect because the receiver was off."""
+        self._received = 0
+        self._run = 0
+        """Counts the starts of the receiver: what an earlier run still copies is lost."""
+        super().__init__(machine, limits, adapter, mac)
+
+    # Registers
+
+    def on_read_CAPR(self, value: int) -> int:
+        """The read pointer, 16 behind."""
+        return self._read_at - CAPR_BEHIND & 0xFFFF
+
+    def on_read_CBR(self, value: int) -> int:
+        """The write pointer."""
+        return self._write_at & 0xFFFF
+
+    def on_write_CAPR(self, old: int, new: int) -> None:
+        """The driver has read up to here."""
+        size = self.ring_bytes
+        at = (new + CAPR_BEHIND & 0xFFFF) % size
+        if self._receiving and (at - self._read_at) % size > (self._write_at - self._read_at) % size:
+            self.machine.findings.report(
+                READ_POINTER, f"{self.name} CAPR: 0x{new:x} puts the read pointer to offset 0x{at:x} of the ring, and the card has written "
+                f"from 0x{self._read_at:x} to 0x{self._write_at:x}: it takes the ring for nearly full", where=self.armed_by)
+        self._read_at = at
+
+    def on_write_RBSTART(self, old: int, new: int) -> None:
+        """Where the ring begins."""
+        self._ring_set = True
+        if new & 3:
+            block = self.dma.book.find(self.machine.bus.to_physical(new), 1)
+            self.machine.findings.report(
+                rules.DMA_ALIGNMENT, f"{self.name} RBSTART: {hex_address(new)} is not on a multiple of 4; the card drops the low bits",
+                where=self.armed_by, space="logical", span=Span(new & ~3, 4), block=block)
+
+    def on_write_RCR(self, old: int, new: int) -> None:
+        """Filters and the length of the ring. Nothing changes while the receiver is off."""
+        if not self._receiving:
+            self.values[_RCR] = old
+            if new & _ACCEPT and new != old:
+                self._void = self.armed_by
+            return
+        self._void = None
+        if self.configuration_resets_ring or (old ^ new) & RCR.RBLEN.mask:
+            self._write_at = self._read_at = 0
+        if (new & _ACCEPT and not old & _ACCEPT) or (old ^ new) & RCR.RBLEN.mask:
+            self.dma.check_reach(self.values[_RBSTART] & ~3, self.ring_bytes)
+
+    def on_write_MPC(self, old: int, new: int) -> None:
+        """Any write clears."""
+        self.values[_MPC] = 0
+
+    # The ring
+
+    @property
+    def _receiving(self) -> bool:
+        return bool(self.values[_CR] & CR.RE.mask)
+
+    @property
+    def ring_bytes(self) -> int:
+        """Length of the ring, without what drivers allocate behind it."""
+        return SMALLEST_RING << RCR.RBLEN.get(self.values[_RCR])
+
+    @property
+    def empty(self) -> bool:
+        """True if the driver has read all that the card wrote."""
+        return self._read_at == self._write_at
+
+    def start_receiver(self) -> None:
+        """RE was set: the ring is empty and begins at its first byte."""
+        self._write_at = self._read_at = 0
+        self._run += 1
+        self._started_at = self.armed_by
+
+    def stop_receiver(self) -> None:
+        """RE was cleared: what is being copied is not finished."""
+        self._run += 1
+
+    def forget_ring(self) -> None:
+        """As after a reset of the card."""
+        self._write_at = self._read_at = 0
+        self._ring_set = False
+        self._void = None
+
+    def receive_pointers(self) -> Iterator[LivePointer]:
+        """The ring, while frames may come."""
+        if self._receiving and self._ring_set:
+            yield LivePointer("receive ring", self.values[_RBSTART] & ~3, self.ring_bytes)
+
+    # Frames
+
+    def receive_frame(self, frame: bytes) -> None:
+        """A good frame arrives."""
+        if self._hears(frame):
+            self._store(frame, self._kind(frame))
+
+    def receive_bad_frame(self, frame: bytes, why: str) -> None:
+        """A broken frame arrives. It is kept if RCR says so; one of 1600 bytes is no broken one for this card."""
+        if why == "overlong" and len(frame) + CRC_BYTES <= LONGEST:
+            self.receive_frame(frame)
+            return
+        if not self._hears(frame):
+            return
+        status, keep = self._kind(frame) & ~_ROK, RCR.AER.mask
+        if why == "runt":
+            status, keep = status | PacketStatus.RUNT.mask | _ROK, RCR.AR.mask
+        elif why == "overlong":
+            status |= PacketStatus.LONG.mask
+        else:
+            status |= PacketStatus.CRC.mask
+        if self.values[_RCR] & keep:
+            self._store(frame, status, spoil_crc=why == "bad-crc")
+        else:
+            self.dropped(frame, why)
+        if keep == RCR.AER.mask:
+            self.cause(ISR.RER.mask)
+
+    def _hears(self, frame: bytes) -> bool:
+        """True if the receiver is on and the frame for it."""
+        if not self._receiving or not self.awake:
+            self.dropped(frame, "receiver off")
+            return False
+        if self._void is not None:
+            where, self._void = self._void, None
+            self.machine.findings.report(
+                CONFIG_NEEDS_ENABLE, f"{self.name}: RCR was written while CR.RE was 0, which has no effect; a frame arrives, and RCR is "
+                f"0x{self.values[_RCR]:08x}", where=where, related=[("the receiver was enabled", self._started_at)])
+        if not self._wanted(frame):
+            self.dropped(frame, "filtered")
+            return False
+        if not self._ring_set:
+            self.machine.findings.report(
+                RING_UNSET, f"{self.name}: a frame arrives, and nobody has written RBSTART since the card was reset: the card writes to "
+                "device address 0", where=self._started_at)
+        return True
+
+    def _wanted(self, frame: bytes) -> bool:
+        accept, values = self.values[_RCR], self.values
+        if accept & RCR.AAP.mask:
+            return True
+        destination = frame[:6]
+        if destination == b"\xff" * 6:
+            return bool(accept & RCR.AB.mask)
+        if destination[0] & 1:
+            bit = multicast_hash(destination)
+            return bool(accept & RCR.AM.mask and values[_MAR4 if bit & 32 else _MAR0] >> (bit & 31) & 1)
+        return bool(accept & RCR.APM.mask) and destination == self.station
+
+    @property
+    def station(self) -> bytes:
+        """The address that RCR.APM compares with."""
+        return (self.values[_IDR0] | (self.values[_IDR4] & 0xFFFF) << 32).to_bytes(6, "little")
+
+    def _kind(self, frame: bytes) -> int:
+        """The bits of the header that say whom a good frame is for."""
+        if frame[:6] == b"\xff" * 6:
+            return _ROK | PacketStatus.BAR.mask
+        if frame[0] & 1:
+            return _ROK | PacketStatus.MAR.mask
+        return _ROK | PacketStatus.PAM.mask * (frame[:6] == self.station)
+
+    def _store(self, frame: bytes, status: int, *, spoil_crc: bool = False) -> None:
+        """Find room in the ring, and begin to copy."""
+        effect, self.spoil = self.spoil, ""
+        size = self.ring_bytes
+        length = len(frame) + CRC_BYTES
+        whole = (HEADER.size + length + 3) & ~3
+        room = (self._read_at - self._write_at) % size or size
+        if effect == "missed" or whole >= room:
+            self._missed(frame, ISR.FOVW.mask if effect == "missed" else ISR.RXOVW.mask)
+            return
+        at, run = self._write_at, self._run
+        self.armed_by = self._started_at
+        early = effect == "unfinished" or self.shows_unfinished
+        if early:
+            if not self._put(at, HEADER.pack(status, UNFINISHED)):
+                return
+            self._write_at = (at + whole) % size
+        crc = crc32(frame) ^ (0xFFFFFFFF if spoil_crc else 0)
+        self._received += 1
+        number = self._received
+        if effect == "bogus-length":
+            length = 0x3FFF
+        elif effect == "bit-flip":
+            status ^= _ROK
+
+        def finish() -> None:
+            if run != self._run or not self.awake:
+                return
+            self.armed_by = self._started_at
+            body = at + HEADER.size
+            if (self._put(body, frame, -number) and self._put(body + len(frame), crc.to_bytes(CRC_BYTES, "little"))
+                    and self._put(at, HEADER.pack(status, length))):
+                if not early:
+                    self._write_at = (at + whole) % size
+                self.cause(ISR.ROK.mask)
+
+        if effect == "unfinished":
+            self.cause(ISR.ROK.mask)
+            self.clock.at(SLOW_COPY_NS, finish)
+        elif self.shows_unfinished:
+            self.clock.at(COPY_NS, finish)
+        else:
+            finish()
+
+    def _put(self, at: int, data: bytes, tag: int = 0) -> bool:
+        """Write into the ring from offset *at* on: around its end, or beyond it where RCR.WRAP says so."""
+        size, base = self.ring_bytes, self.values[_RBSTART] & ~3
+        runs_on = self.values[_RCR] & RCR.WRAP.mask and size < 64 * KIB
+        if not runs_on:
+            at %= size
+        first = len(data) if runs_on else min(len(data), size - at)
+        for offset, piece in ((at, data[:first]), (0, data[first:])):
+            if piece and not self.dma.write(base + offset, piece, "received data", tag):
+                self.bus_error()
+                return False
+        return True
+
+    def _missed(self, frame: bytes, cause: int) -> None:
+        self.values[_MPC] = self.values[_MPC] + 1 & 0xFFFFFF
+        self.lost_for_want_of_descriptors += 1
+        self.dropped(frame, "no room in the ring" if cause == ISR.RXOVW.mask else "FIFO overflow")
+        self.cause(cause)
+
+
+def multicast_hash(address: bytes) -> int:
+    """Bit of the 64-bit multicast table for *address*: the top six bits of its Ethernet CRC, highest bit first (section 4.2)."""
+    crc = int(f"{crc32(address) ^ 0xFFFFFFFF:032b}"[::-1], 2)
+    return crc >> 26
