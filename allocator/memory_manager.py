@@ -123,7 +123,7 @@ class MemoryManager:
         virtual = self.virtual.reserve(pages) + inset
         block = Block(
             kind, name, owner, physical, length, virtual=virtual, cached=cached, adapter=adapter, routine=routine,
-            logical=None if logical_offset is None else physical + logical_offset, where=self._capture(2),
+            logical=None if logical_offset is None else physical + logical_offset, where=self._capture(4),
             device_reads=device_reads, device_writes=device_writes)
         self._ram.forget(first << PAGE_SHIFT, pages << PAGE_SHIFT)
         self.virtual.enter(block)
@@ -162,7 +162,7 @@ class MemoryManager:
     def free(self, block: Block, routine: str, handler: str | None = None) -> None:
         """Give a live block back. Its frames stay in quarantine for a while, its addresses for ever."""
         physical, size = block.physical, block.size
-        self._book.remove(block, self._capture(2), handler)
+        self._book.remove(block, self._capture(4), handler)
         self._record((self._clock.now, _FREE, self._scheduler.current.number, routine, block.virtual, physical, size))
         self.bytes_live -= size
         for start, length in block.pieces(0, size):

@@ -44,11 +44,58 @@ class Excuse:
 
 def excuse_of(injector: Injector | None, spec: WorldSpec) -> Excuse | None:
     """What the faults that have fired excuse; None where none has."""
-    if injector is None or not injector.fired:
+    return excuse_for(injector.fired, spec) if injector is not None else None
+
+
+def excuse_for(faults: Sequence[Fault], spec: WorldSpec) -> Excuse | None:
+    """What *faults* excuse, all of which have fired; None where there are none."""
+    if not faults:
         return None
-    effects = [effect_of(fault, spec) for fault in injector.fired]
+    effects = [effect_of(fault, spec) for fault in faults]
     return Excuse(any(e is not None and e.chaos for e in effects), any(e is None or e.kind not in _INNOCENT for e in effects),
-                  any(fault.onward for fault in injector.fired))
+                  any(fault.onward for fault in faults))
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a fault can explain, in frames of the stretch in which it fired; None for any number."""
+
+    sent: int | None = None
+    """Frames that fail, or never reach the wire."""
+    received: int | None = None
+    """Frames that arrive and are not indicated, besides those that the card dropped for want of a descriptor."""
+
+    def __add__(self, other: Loss) -> Loss:
+        """What two faults explain together."""
+        return Loss(None if self.sent is None or other.sent is None else self.sent + other.sent,
+                    None if self.received is None or other.received is None else self.received + other.received)
+
+
+NO_LOSS = Loss(0, 0)
+_ONE_IN, _ONE_OUT = Loss(0, 1), Loss(1, 0)
+_LOSSES = {
+    **{("frame-in", name): _ONE_IN for name in ("lost", "bad-crc", "runt", "overlong", "missed", "overflow", "overrun")},
+    **{("frame-out", name): _ONE_OUT for name in ("late-collision", "excess-collisions", "retry", "abort")},
+    ("frame-in", "burst"): NO_LOSS, ("dma-write", "late"): NO_LOSS, ("request", "filter-0"): Loss(0, None), ("reset", "send"): Loss(),
+}
+"""What faults explain that take something from the miniport, by name and effect. The card may drop frames for want of a descriptor."""
+_LATE = ("interrupt",)
+"""Names whose faults only come late."""
+
+
+def explained(faults: Sequence[Fault], spec: WorldSpec) -> Loss:
+    """What *faults* explain together, which fired in one stretch of a life, at the end of which nothing moves any more. Where they
+    may have brought about more than their own frame, as a reset, they explain everything."""
+    total = NO_LOSS
+    for fault in faults:
+        effect = effect_of(fault, spec)
+        if effect is None:
+            return Loss()
+        own = _LOSSES.get((fault.name, effect.name))
+        if own is None:
+            own = NO_LOSS if effect.kind in (*_INNOCENT, "upper-edge") or (fault.name in _LATE and not effect.chaos) else Loss()
+        total += own
+    return total
 
 
 def effect_of(fault: Fault, spec: WorldSpec) -> Effect | None:

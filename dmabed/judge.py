@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dmabed.after_fault import excuse_of
+from dmabed.after_fault import excuse_for, excuse_of
 from hw.dma_rules import AFTER_SHUTDOWN, SHARED_AFTER_FREE
 from hw.frames import describe_difference
 from miniport import life, rules
@@ -17,7 +17,10 @@ from verifier.rule import Rule
 from verifier.where import where_of_function
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dmabed.world import Seat
+    from hw.inject import Fault
 
 
 def refused(seat: Seat) -> None:
@@ -57,8 +60,9 @@ def initialized(seat: Seat) -> None:
     life.initialized(seat.ndis)
 
 
-def traffic(seat: Seat) -> None:
-    """Nothing moves any more: are all packets done, and did every frame arrive unchanged?"""
+def traffic(seat: Seat, faults: Sequence[Fault] | None = None) -> None:
+    """Nothing moves any more: are all packets done, and did every frame arrive unchanged? *faults* are those that can excuse what is
+    missing, by default all that have fired."""
     ndis, nic = seat.ndis, seat.nic
     protocol = ndis.protocol
     protocol.receiving.give_all_back()
@@ -66,7 +70,7 @@ def traffic(seat: Seat) -> None:
     if not ndis.findings.enabled:
         return
     life.mastered(ndis)
-    excuse = excuse_of(ndis.injector, seat.spec)
+    excuse = excuse_of(ndis.injector, seat.spec) if faults is None else excuse_for(faults, seat.spec)
     if excuse is not None and excuse.loses:
         if seat.frames:
             life.silent(ndis, seat.sent, seat.received)
@@ -208,7 +212,7 @@ def halted(seat: Seat) -> None:
         return
     if seat.machine.bus.posted:
         seat.machine.bus.drain()
-    pointer = next((p for p in nic.live_pointers() if p.length), None)
+    pointer = next(nic.reaches(), None)
     if pointer is not None:
         ndis.findings.report(
             SHARED_AFTER_FREE, f"halt returned while {nic.name} runs: its {pointer.what} at {Span(pointer.logical, pointer.length)} is "
@@ -225,7 +229,7 @@ def shut_down(seat: Seat) -> None:
         seat.ndis.findings.report(
             rules.QUIESCE, f"{nic.name} pulls its interrupt line after the shutdown handler returned: {nic.pending_causes()}",
             where=where_of_function(seat.ndis.miniport.shutdown), subject=("shutdown",))
-    pointer = next((p for p in nic.live_pointers() if p.length), None) if nic.present else None
+    pointer = next(nic.reaches(), None)
     if pointer is not None:
         seat.ndis.findings.report(
             AFTER_SHUTDOWN, f"{nic.name} still runs after the shutdown handler returned: its {pointer.what} at "

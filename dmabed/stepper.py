@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dmabed import judge, lives, policy
-from dmabed.after_fault import excuse_of
+from dmabed.after_fault import effect_of, excuse_for, explained
 from dmabed.bed import Bed
 from dmabed.options import portable
 from dmabed.result import as_json, sources
@@ -32,6 +32,7 @@ from dmabed.watchdog import watched
 from dmabed.world import World, begin, end, lived, opened
 from hw.clock import US
 from hw.frames import ETHERTYPE_TEST, HEADER_BYTES, MAX_FRAME_BYTES
+from hw.inject import Fault
 from hw.processor import Random
 from hw.wire import MINIMUM_FRAME, Wire, loopback
 from miniport.miniport import Miniport
@@ -64,7 +65,8 @@ class Stepper:
 
     Any step may be taken between `initialize` and `end`; one out of order is a `UsageError`. A step raises `StepFailedError` for anything
     that is wrong after it, and ends the life by that. Steps that wait (all but `hand_down` and `wait`) end when nothing moves any
-    more, and no packet may be lost then unless a fault fired or a reset was asked for while packets were out.
+    more, and no packet may be lost then but what a fault that fired since the last wait explains (`dmabed.after_fault.explained`), or where
+    a reset was asked for while packets were out.
     """
 
     def __init__(self, miniport: type[Miniport] | str | None = None, **options: Any) -> None:
@@ -87,6 +89,8 @@ class Stepper:
         self._asked_reset = False
         self._ended_early = False
         self._lost = ""
+        self._fired = 0
+        """How many faults had fired when nothing moved last."""
         self.state = "new"
         """``new``, ``up``, ``refused`` where initialize failed and may, or ``over``."""
         self.sent = 0
@@ -280,14 +284,17 @@ class Stepper:
         protocol, wire = seat.ndis.protocol, seat.nic.wire
         exchange([protocol], machine)
         machine.settle()
-        judge.traffic(seat)
+        faults = self._excusing()
+        judge.traffic(seat, faults)
         if machine.findings.errors:
             return
-        excuse = excuse_of(machine.injector, seat.spec)
-        if not self._asked_reset and (excuse is None or not excuse.loses):
-            self._lost = self._missing()
+        excuse = excuse_for(faults, seat.spec)
+        if not self._asked_reset and (excuse is None or not (excuse.chaos or excuse.lasts)) and wire.up and not protocol.hang.given_up:
+            self._lost = self._missing(faults)
             if self._lost:
                 return
+        if machine.injector is not None:
+            self._fired = len(machine.injector.fired)
         self.received += len(protocol.received_frames)
         for books in (seat.frames, protocol.sent, protocol.sent_numbers, protocol.failed, protocol.received_frames, wire.sent,
                       seat.arrivals or []):
@@ -295,13 +302,29 @@ class Stepper:
         wire.arrived = seat.nic.lost_for_want_of_descriptors = protocol.hang.resets = 0
         self._asked_reset = False
 
-    def _missing(self) -> str:
-        """What is wrong with the traffic since the last time although no fault and no reset excuses it; empty if nothing is."""
+    def _excusing(self) -> list[Fault]:
+        """The faults that can excuse something since the last time: those that fired since, those that stay, and chaos."""
+        injector, spec = self._world.machine.injector, self._seat.spec
+        fired = injector.fired if injector is not None else []
+        return [fault for number, fault in enumerate(fired) if number >= self._fired or fault.onward
+                or ((effect := effect_of(fault, spec)) is not None and effect.chaos)]
+
+    def _missing(self, faults: list[Fault]) -> str:
+        """What is wrong with the traffic since the last time beyond what *faults* explain; empty if nothing is."""
         seat, protocol = self._seat, self._seat.ndis.protocol
-        if seat.lost or protocol.failed:
+        loss = explained(faults, seat.spec)
+        if faults:
+            out = max(len(seat.frames) - seat.sent, len(protocol.failed))
+            back = len(seat.arrivals or ()) - seat.received - seat.nic.lost_for_want_of_descriptors
+            lost = (loss.sent is not None and out > loss.sent) or (loss.received is not None and back > loss.received)
+        else:
+            lost = bool(seat.lost or protocol.failed)
+        if lost:
             resets = f", and NDIS reset the adapter {protocol.hang.resets} times" if protocol.hang.resets else ""
-            return f"{seat.lost} of {len(seat.frames)} frames got lost, {len(protocol.failed)} sends failed{resets}"
-        return "something stays with the miniport while nothing moves any more" if any(protocol.at_work) else ""
+            more = f", more than {', '.join(map(str, faults))} explains" if faults else ""
+            return f"{seat.lost} of {len(seat.frames)} frames got lost, {len(protocol.failed)} sends failed{resets}{more}"
+        stays = None not in (loss.sent, loss.received) and any(protocol.at_work)
+        return "something stays with the miniport while nothing moves any more" if stays else ""
 
     def _check(self) -> None:
         policy.apply(self._world)

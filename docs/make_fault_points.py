@@ -44,6 +44,10 @@ bed.inject("indicate#1+=hold")
 | `interrupt` | the card pulls its line |
 | `link` | one reset of the card |
 | `mac` | one card that is plugged in |
+| `image`, `boot` | one image that the boot ROM has fetched, one program that it starts |
+| `firmware` | the core of a card wakes, after it has told that it is ready |
+| `firmware-dma` | one transfer that the program starts |
+| `doorbell` | one doorbell of which the program is to be told |
 | `allocate-complete` | one NdisMAllocateSharedMemoryAsync that returns PENDING |
 | `preempt` | one switching point (register access, memory access, routine, return of a handler) while an interrupt is connected |
 | `timer` | one switching point while a timer is set |

@@ -124,17 +124,19 @@ class Bus:
         slot = device.slots.get(offset)
         if slot is None or slot.width != size or self._thorough or not device.answers[port]:
             slot, value = self._odd_read(device, bar, offset, size, port)
+            name: str | int = slot.name if slot is not None else offset
         else:
+            name = slot.name
             if self._counted is not None:
                 tally = self._counted.tally
+                point = slot.read_point
                 tally["register-access"] = tally.get("register-access", 0) + 1
-                tally[slot.read_point] = tally.get(slot.read_point, 0) + 1
+                tally[point] = tally.get(point, 0) + 1
             if device.dma.in_flight:
                 device.flush()
             value = device.values[slot.index] if slot.inert_read else device.read_register(slot)
         scheduler = self._scheduler
-        self._record((clock.now, _READ, scheduler.current.number, device.name, slot.name if slot is not None else offset,
-                      size, value))
+        self._record((clock.now, _READ, scheduler.current.number, device.name, name, size, value))
         if scheduler.attention:
             scheduler.point()
         return value
@@ -151,15 +153,17 @@ class Bus:
         scheduler = self._scheduler
         if slot is None or slot.width != size or value & slot.reserved or self._thorough or not device.answers[port]:
             slot, lost = self._odd_write(device, bar, offset, size, value, port)
+            name: str | int = slot.name if slot is not None else offset
+            lost = lost or slot is None
         else:
+            lost, name = False, slot.name
             if self._counted is not None:
                 tally = self._counted.tally
+                point = slot.write_point
                 tally["register-access"] = tally.get("register-access", 0) + 1
-                tally[slot.write_point] = tally.get(slot.write_point, 0) + 1
-            lost = False
-        self._record((clock.now, _WRITE, scheduler.current.number, device.name, slot.name if slot is not None else offset,
-                      size, value))
-        if slot is not None and not lost:
+                tally[point] = tally.get(point, 0) + 1
+        self._record((clock.now, _WRITE, scheduler.current.number, device.name, name, size, value))
+        if not lost and slot is not None:
             posted = self.posted
             posted.append((device, slot, value, self._where.capture(2) if slot.arms else None))
             if port:

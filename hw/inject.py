@@ -80,21 +80,21 @@ class Injector:
     bring the effect about says so with `without_effect`: such a fault has not fired.
     """
 
-    __slots__ = ("_armed", "_by_name", "_clock", "_events", "_onward", "_paused", "_taken", "counts", "counts_at_fire", "fired", "idle",
+    __slots__ = ("_armed", "_clock", "_events", "_onward", "_paused", "_taken", "counts", "counts_at_fire", "fired", "idle", "names",
                  "tally")
 
     def __init__(self, faults: tuple[Fault, ...], events: EventRecord, clock: Clock) -> None:
         self._armed: dict[tuple[str, int], Fault] = {(fault.name, fault.count): fault for fault in faults}
         self._onward = [fault for fault in faults if fault.onward]
-        self._by_name = {fault.name for fault in faults}
+        self.names = {fault.name for fault in faults}
+        """Points at which a fault is armed. A use of any other may be counted in `tally` at once."""
         self._events = events
         self._clock = clock
         self._taken: dict[str, Fault] = {}
         """The fault that was taken last, by name, while it may turn out to have no effect."""
         self.counts: dict[str, int] = {}
         self.tally = self.counts
-        """Where hot paths that ask `concerns` count the uses of points that no fault names by themselves: `counts`, and while
-        `paused` a dictionary that nobody reads."""
+        """Where uses are counted: `counts`, and while `paused` a dictionary that nobody reads."""
         self.counts_at_fire: dict[str, int] = {}
         """The counts when a fault fired last: what is counted beyond them is reached behind it."""
         self._paused = False
@@ -114,11 +114,11 @@ class Injector:
 
     def concerns(self, *prefixes: str) -> bool:
         """True if a fault is armed at a point whose name begins with one of *prefixes*."""
-        return any(name.startswith(prefixes) for name in self._by_name)
+        return any(name.startswith(prefixes) for name in self.names)
 
     def take(self, name: str) -> str | None:
         """Count one use of *name*; the effect that is armed for this use, or None."""
-        if name not in self._by_name:
+        if name not in self.names:
             tally = self.tally
             tally[name] = tally.get(name, 0) + 1
             return None

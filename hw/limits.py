@@ -133,6 +133,8 @@ def preset(name: str) -> DmaLimits:
 
 def custom(base: DmaLimits, address_bits: int | None, boundary: int | None) -> DmaLimits:
     """*base* with another width or boundary; named after what it says."""
+    if address_bits is None and boundary is None:
+        return base
     changed = replace(base, address_bits=address_bits if address_bits is not None else base.address_bits,
                       boundary=boundary if boundary is not None else base.boundary)
     if changed == base:

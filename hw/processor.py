@@ -107,8 +107,8 @@ class Scheduler:
     """The processors and what waits for them."""
 
     __slots__ = (
-        "_clock", "_events", "_forced", "_injector", "_only_counted", "_rng", "_served", "_settled", "attention", "current", "frozen",
-        "lines", "locks", "on_life", "processors", "quiet", "timers", "work")
+        "_changed", "_clock", "_events", "_forced", "_injector", "_only_counted", "_rng", "_served", "_settled", "attention", "current",
+        "frozen", "lines", "locks", "on_life", "processors", "quiet", "timers", "work")
 
     def __init__(self, count: int, clock: Clock, events: EventRecord, rng: Random) -> None:
         self.processors = tuple(Processor(number) for number in range(count))
@@ -139,7 +139,9 @@ class Scheduler:
         self._only_counted = False
         """True if no fault is armed at switching points: those at which nothing waits are counted, and that is all."""
         self._served = False
-        """True if an interrupt is connected, as the last point at which something waited has seen it."""
+        """True if an interrupt is connected."""
+        self._changed = True
+        """True if that has to be looked up."""
         self._forced: list[tuple[str, Fault | None]] = []
         """Effects of faults that are due at the first switching point where they can be."""
 
@@ -151,9 +153,10 @@ class Scheduler:
             self._only_counted = not injector.concerns("preempt", "timer")
 
     def count_points(self) -> None:
-        """An interrupt was connected or a timer was queued: where faults are counted, switching points are from here on."""
+        """An interrupt was connected or disconnected, or a timer was queued: where faults are counted, switching points are while one
+        of them is there."""
         if self._injector is not None:
-            self.attention = True
+            self._changed = self.attention = True
 
     def line(self, vector: int, irql: int) -> Line:
         """The line with *vector*, made on first use."""
@@ -213,22 +216,20 @@ class Scheduler:
 
     def point(self, *, now: bool = False) -> None:
         """A switching point: deliver what the seed says is due; *now* delivers all that can be delivered."""
+        injector = self._injector
+        if injector is not None and self.attention == _COUNTED and self._only_counted and not self.frozen:
+            tally = injector.tally
+            if self._served:
+                tally["preempt"] = tally.get("preempt", 0) + 1
+            if self.timers:
+                tally["timer"] = tally.get("timer", 0) + 1
+            return
         if self.frozen:
             self.attention = False
             return
-        injector = self._injector
         if injector is not None:
-            if self._only_counted:
-                if self.attention != _COUNTED:
-                    self._served = self._connected()
-                tally = injector.tally
-                if self._served:
-                    tally["preempt"] = tally.get("preempt", 0) + 1
-                if self.timers:
-                    tally["timer"] = tally.get("timer", 0) + 1
-            else:
-                self._fault_point(injector)
-            if self.attention == _COUNTED and not now:
+            self._fault_point(injector)
+            if self.attention == _COUNTED:  # nothing waits
                 return
         waiting = False
         for line in self.lines.values():
@@ -244,18 +245,14 @@ class Scheduler:
                     waiting = True
         if now and self.work and self.current.irql == PASSIVE_LEVEL:
             self._run_work()
-        idle: int = False
-        if injector is not None:
-            self._served = self._connected()
-            if self._served or self.timers or not self._only_counted:
-                idle = _COUNTED
-        self.attention = waiting or self._left() or idle
+        self.attention = waiting or self._left() or (injector is not None and self._idle_attention())
 
-    def _connected(self) -> bool:
-        for line in self.lines.values():
-            if line.services:
-                return True
-        return False
+    def _idle_attention(self) -> int:
+        """What `attention` is in a world with an injector while nothing waits."""
+        if self._changed:
+            self._changed = False
+            self._served = any(line.services for line in self.lines.values())
+        return _COUNTED if self._served or self.timers or not self._only_counted else False
 
     def serve_once(self, line: Line) -> None:
         """Call the services of *line* on the current processor, whether or not anybody pulls it: as when another device does."""
@@ -266,9 +263,11 @@ class Scheduler:
         def serve() -> bool:
             self.deassert_line(line, _ANOTHER)
             line.services.remove(serve)
+            self.count_points()
             return True
 
         line.services.append(serve)
+        self.count_points()
         self.assert_line(line, _ANOTHER)
 
     def _fault_point(self, injector: Injector) -> None:

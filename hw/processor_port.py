@@ -47,8 +47,8 @@ class ProcessorPort:
     """Loads and stores of the processors of one machine."""
 
     __slots__ = (
-        "_clock", "_findings", "_machine", "_ram", "_tagged", "access", "cells", "contexts", "on_bare_write", "on_race", "scheduler",
-        "spans", "touched")
+        "_clock", "_findings", "_machine", "_ram", "access", "cells", "contexts", "direct", "on_bare_write", "on_race",
+        "scheduler", "spans", "tagged", "touched")
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -56,7 +56,9 @@ class ProcessorPort:
         self._ram = machine.processor_ram
         self.spans = self._ram.spans
         self.cells = self._ram.cells
-        self._tagged = self._ram.tagged
+        self.direct = machine.cache is None
+        """True if what is in `cells` is what a processor reads: no cache lies between."""
+        self.tagged = self._ram.tagged
         self._findings = machine.findings
         self.scheduler = machine.scheduler
         self.contexts: list[Any] = []
@@ -154,7 +156,7 @@ class ProcessorPort:
             return
         physical = block.physical + offset
         span = self.spans.get(physical >> PAGE_SHIFT)
-        if span is not None and span[0] <= physical and physical + len(data) <= span[1] and physical >> PAGE_SHIFT not in self._tagged:
+        if span is not None and span[0] <= physical and physical + len(data) <= span[1] and physical >> PAGE_SHIFT not in self.tagged:
             self.cells[physical:physical + len(data)] = data
         else:
             self._ram.write_tagged(physical, data, 0)

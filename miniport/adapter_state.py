@@ -119,7 +119,7 @@ class AdapterState:
     def claim(self, key: Hashable, what: str, routine: str, block: Block | None = None, also: tuple[str, ...] = (),
               rule: Rule | None = None) -> None:
         """Note that the miniport took something."""
-        where = block.where if block is not None else self._ndis.where.capture(2)
+        where = block.where if block is not None else self._ndis.where.capture(4)
         self.claims[key] = Claim(what, routine, where, block, also, rule, self._ndis.handler)
 
     def release(self, key: Hashable) -> bool:

@@ -18,8 +18,11 @@ from typing import Any, ClassVar, Self, overload
 
 from miniport.view import View
 from verifier.address import PAGE_SHIFT
+from verifier.address_book import Block, BlockKind
 
-_NOWHERE = -1 << 64
+_NOWHERE = Block(BlockKind.OTHER, "nowhere", "", 0, 0)
+_NOWHERE.live = False
+"""Where numbers are that no short cut reads: the port judges all accesses to them."""
 
 
 class ContextField:
@@ -68,15 +71,28 @@ class Ulong(ContextField):
         view = context.view
         view.port.store_field(view.block, view.offset + offset, (value & 0xFFFFFFFF).to_bytes(4, "little"))
 
+    def __set__(self, context: AdapterContext, value: int) -> None:
+        # `ProcessorPort.store_field`, see `__get__`.
+        port, offset = context._port, self.offset
+        at = context._at + offset
+        if not context._home.live or at >> PAGE_SHIFT in port.tagged:
+            self.put(context, offset, value)
+            return
+        port.cells[at:at + 4] = (value & 0xFFFFFFFF).to_bytes(4, "little")
+        access = port.access
+        if access is not None and not port.touched.get(context._virtual + offset, 0) & access.write_bit:
+            port.touch_to_write(access, context._block, context.view.offset + offset, 4)
+        if port.scheduler.attention:
+            port.scheduler.point()
+
     def __get__(self, context: AdapterContext | None, owner: type) -> Any:
         if context is None:
             return self
-        # `ProcessorPort.load_field` for what every handler does all the time: a field of a live context, written before.
+        # `ProcessorPort.load_field` for what every handler does all the time: a field of a context whose memory is live.
         port, offset = context._port, self.offset
-        at = context._at + offset
-        span = port.spans.get(at >> PAGE_SHIFT)
-        if span is None or at < span[0] or at + 4 > span[1] or not context._block.live:
+        if not context._home.live:
             return int.from_bytes(port.load_field(context._block, context.view.offset + offset, 4), "little")
+        at = context._at + offset
         value = int.from_bytes(port.cells[at:at + 4], "little")
         access = port.access
         if access is not None and not port.touched.get(context._virtual + offset, 0) & access.read_bit:
@@ -170,15 +186,18 @@ class ArrayView:
         return self._array.count
 
     def __getitem__(self, index: int) -> Any:
-        return self._array.element.get(self._context, self._place(index))
+        array = self._array
+        if not 0 <= index < array.count:
+            raise IndexError(f"{array.name}[{index}]: the array has {array.count} elements")
+        element = array.element
+        return element.get(self._context, self._offset + index * element.size)
 
     def __setitem__(self, index: int, value: Any) -> None:
-        self._array.element.put(self._context, self._place(index), value)
-
-    def _place(self, index: int) -> int:
-        if not 0 <= index < self._array.count:
-            raise IndexError(f"{self._array.name}[{index}]: the array has {self._array.count} elements")
-        return self._offset + index * self._array.element.size
+        array = self._array
+        if not 0 <= index < array.count:
+            raise IndexError(f"{array.name}[{index}]: the array has {array.count} elements")
+        element = array.element
+        element.put(self._context, self._offset + index * element.size, value)
 
 
 class _ContextType(type):
@@ -207,7 +226,7 @@ class AdapterContext(metaclass=_ContextType):
         cls.SIZE = max(-(-offset // 8) * 8, 8)
         cls._fields = fields
 
-    __slots__ = ("_at", "_block", "_port", "_virtual", "pointers", "view")
+    __slots__ = ("_at", "_block", "_home", "_port", "_virtual", "pointers", "view")
 
     def __init__(self, view: View) -> None:
         self.view = view
@@ -215,8 +234,10 @@ class AdapterContext(metaclass=_ContextType):
         view.fill(0, self.SIZE)
         self._block, self._port = view.block, view.port
         self._virtual = int(view)
-        # Where the numbers lie; for a context that its block does not hold, where no memory is: the port judges all its accesses.
-        self._at = view.block.physical + view.offset if 0 <= view.offset <= view.block.size - self.SIZE else _NOWHERE
+        self._at = view.block.physical + view.offset
+        whole = 0 <= view.offset <= view.block.size - self.SIZE and not view.block.runs and not self._at & 7
+        # All of it was written just now, and is until the block is freed.
+        self._home = view.block if whole and view.port.direct else _NOWHERE
         view.port.contexts.append(self)
 
     def field_at(self, offset: int) -> ContextField | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from allocator.memory_manager import MemoryManager
 from miniport import packet_layout as layout
 from miniport.packet import PACKET_CHAIN, Descriptor, NdisBuffer, Owner, Packet
+from miniport.packet_layout import buffer_descriptor
 from miniport.view import View
 from verifier.address import PAGE_SIZE, hex_address
 from verifier.address_book import Block, BlockKind
@@ -21,13 +22,14 @@ _FIRST_HANDLE = 0xFFFF_E000_0000_0000
 """Numbers of objects that Python keeps for `Packet.reserved`: no address that the bed gives out."""
 _POINTERS = (int, View, Descriptor)
 _MINE, _FREE = Owner.MINIPORT, Owner.FREE
-_pack_private, _PRIVATE_BYTES = layout.PRIVATE.struct.pack, layout.PRIVATE.size
+_pack_private, _PRIVATE_BYTES, _BY_NDIS = layout.PRIVATE.struct.pack, layout.PRIVATE.size, layout.PACKET_ALLOCATED_BY_NDIS
+_MDL_BYTES = layout.MDL.size
 
 
 class Pool:
     """A packet pool or a buffer pool: *count* descriptors of *size* bytes in a block of nonpaged memory (None for none)."""
 
-    __slots__ = ("block", "count", "free", "live", "name", "out", "protocol_reserved", "size")
+    __slots__ = ("block", "count", "free", "live", "name", "oob_at", "out", "protocol_reserved", "size")
 
     def __init__(self, name: str, count: int, size: int, block: Block | None, protocol_reserved: int = 0) -> None:
         self.name = name
@@ -35,6 +37,8 @@ class Pool:
         self.size = size
         self.block = block
         self.protocol_reserved = protocol_reserved
+        self.oob_at = layout.oob_offset(protocol_reserved)
+        """For packets: NdisPacketOobOffset."""
         self.out = 0
         self.live = True
         self.free = deque(range(0, count * size, size))
@@ -75,12 +79,14 @@ class Descriptors:
 
     def new_packet(self, pool: Pool, number: int) -> Packet | None:
         """A packet out of *pool*, zero but for what NDIS keeps in it; None if all are out."""
-        if not pool.free or pool.block is None:
+        block, size = pool.block, pool.size
+        if not pool.free or block is None:
             return None
-        packet = Packet(self, pool.block, pool.free.popleft(), number, pool.protocol_reserved, pool)
+        packet = Packet(self, block, pool.free.popleft(), number, pool.protocol_reserved, pool)
         packet.owner = _MINE
-        head = _pack_private(0, 0, 0, 0, pool.block.virtual, 0, 0, 0, layout.PACKET_ALLOCATED_BY_NDIS, packet.oob_at)
-        self.cells[packet.at:packet.at + pool.size] = head + bytes(pool.size - _PRIVATE_BYTES)
+        head = _pack_private(0, 0, 0, 0, block.virtual, 0, 0, 0, _BY_NDIS, pool.oob_at)
+        at = packet.at
+        self.cells[at:at + size] = head + bytes(size - _PRIVATE_BYTES)
         pool.out += 1
         self.packets[packet.virtual] = packet
         return packet
@@ -100,9 +106,11 @@ class Descriptors:
         place = pool if pool is not None and pool.free else self._spare_pool()
         if place is None or place.block is None:
             return None
-        buffer = NdisBuffer(self, place.block, place.free.popleft(), view.block, place)
+        memory = view.block
+        buffer = NdisBuffer(self, place.block, place.free.popleft(), memory, place)
         buffer.owner = _MINE
-        self.cells[buffer.at:buffer.at + layout.MDL.size] = layout.buffer_descriptor(0, int(view), length)
+        at = buffer.at
+        self.cells[at:at + _MDL_BYTES] = buffer_descriptor(0, memory.virtual + view.offset, length)
         place.out += 1
         self.buffers[buffer.virtual] = buffer
         return buffer

@@ -70,7 +70,7 @@ class Ndis:
         "handler",
         "held",
         "injector",
-        "irql_limits",
+        "irqls",
         "lock_order",
         "lockset",
         "log",
@@ -113,7 +113,7 @@ class Ndis:
         self.port = ProcessorPort(machine)
         self.descriptors = Descriptors(machine, memory, self.port, nic.adapter)
         self.handler: int = Handler.NONE
-        self.irql_limits = limits_for(windows)
+        self.irqls = irqls_for(windows)
         self._on_limit = self.check_time
         self.deadline = NEVER
         """When the running handler has taken too long, whatever it does."""
@@ -257,8 +257,9 @@ class Ndis:
         self.failed_routines.append(row_name)
         nulls.note(self, row_name, size)
 
-    def wrong_irql(self, row: Routine, irql: int, low: int, high: int) -> None:
+    def wrong_irql(self, row: Routine, irql: int) -> None:
         """*row* was called at an IRQL at which this version of Windows forbids it."""
+        low, high = irql_limits(row, self.windows)
         if self.handler & (Handler.ISR | Handler.SYNCHRONIZE) and irql > high:
             rule: Rule | None = rules.ISR_ONLY_ANY
         elif self.handler == Handler.SHUTDOWN and irql > high:
@@ -315,14 +316,15 @@ class Ndis:
 _IRQL_RULES = {Handler.INITIALIZE: ("init-passive",), Handler.HALT: ("halt-passive",)}
 """Rules on the level at which single handlers return."""
 
-_limits: dict[str, list[tuple[int, int]]] = {}
+_irqls: dict[str, list[int]] = {}
 
 
-def limits_for(windows: str) -> list[tuple[int, int]]:
-    """IRQL limits of every routine on *windows*, by the index of its row."""
-    known = _limits.get(windows)
+def irqls_for(windows: str) -> list[int]:
+    """Where every routine may be called on *windows*, by the index of its row: bit n is set if IRQL n will do."""
+    known = _irqls.get(windows)
     if known is None or len(known) != len(TABLE):
-        known = _limits[windows] = [irql_limits(row, windows) for row in TABLE.values()]
+        limits = [irql_limits(row, windows) for row in TABLE.values()]
+        known = _irqls[windows] = [(2 << high) - (1 << low) for low, high in limits]
     return known
 
 

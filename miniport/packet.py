@@ -46,6 +46,10 @@ class Owner(Enum):
     FREE = "nobody"
 
 
+_ENDS = struct.Struct("<QQ")
+"""Head and Tail of a packet."""
+_NOTHING = 0, None
+_NULL = bytes(8)
 # Looked up once: a member of an enumeration is slow to reach.
 _MINE, _FREE = Owner.MINIPORT, Owner.FREE
 
@@ -212,20 +216,31 @@ class Packet(Descriptor):
     __slots__ = ("_kept", "frame", "number", "oob_at")
 
     def __init__(self, home: Descriptors, block: Block, offset: int, number: int, protocol_reserved: int, pool: Any = None) -> None:
-        super().__init__(home, block, offset, pool)
+        self.home = home
+        self.block = block
+        self.offset = offset
+        self.at = block.physical + offset
+        self.virtual = block.virtual + offset
+        self.cells = home.cells
+        self.pool = pool
+        self.owner = _FREE
+        self.holder = self
         self.number = number
-        self.oob_at = layout.oob_offset(protocol_reserved)
+        self.oob_at = layout.oob_offset(protocol_reserved) if pool is None else pool.oob_at
         """NdisPacketOobOffset, which does not change in the life of a pool."""
         self.frame = b""
         """For packets of the protocol: the frame they carry."""
-        self._kept: tuple[int, Any] = (0, None)
+        self._kept: tuple[int, Any] = _NOTHING
 
     # The chain
 
     @property
     def first(self) -> NdisBuffer | None:
         """The first buffer, or None."""
-        address = self.get_pointer(_HEAD)
+        if self.owner is not _MINE or not self.block.live:
+            self.touched()
+        at = self.at + _HEAD
+        address = _U64.unpack(self.cells[at:at + 8])[0]
         return (self.home.buffers.get(address) or self.home.buffer_at(address, self)) if address else None
 
     @property
@@ -272,6 +287,12 @@ class Packet(Descriptor):
 
     def chain_back(self, buffer: NdisBuffer) -> None:
         """Append a buffer, with those that are chained behind it."""
+        at, cells = self.at + _HEAD, self.cells
+        if (self.owner is _MINE and self.block.live and buffer.holder.owner is _MINE and buffer.block.live
+                and cells[at:at + 8] == _NULL == cells[buffer.at:buffer.at + 8]):  # one buffer for an empty packet
+            cells[at:at + 16] = _ENDS.pack(buffer.virtual, buffer.virtual)
+            self._void_counts()
+            return
         last = self._end_of(buffer)
         tail = self.last
         if tail is None:
@@ -351,7 +372,7 @@ class Packet(Descriptor):
 
     @reserved.setter
     def reserved(self, value: Any) -> None:
-        number = self.home.number_for(value)
+        number = value & 0xFFFFFFFFFFFFFFFF if type(value) is int else self.home.number_for(value)
         self.put_pointer(layout.MINIPORT_RESERVED, number)
         self._kept = number, value
 

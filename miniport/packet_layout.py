@@ -85,6 +85,7 @@ PACKET_ALLOCATED_BY_NDIS = 0x80
 """fPACKET_ALLOCATED_BY_NDIS of NdisPacketFlags: the extension is there."""
 MDL_SOURCE_IS_NONPAGED_POOL = 0x0004
 """MdlFlags: MappedSystemVa is valid (wdm.h)."""
+_pack_mdl, _MDL_BYTES = MDL.struct.pack, MDL.size
 
 
 def oob_offset(protocol_reserved: int) -> int:
@@ -100,7 +101,7 @@ def packet_bytes(protocol_reserved: int) -> int:
 def buffer_descriptor(after: int, address: int, length: int) -> bytes:
     """The bytes of an NDIS_BUFFER for *length* bytes at virtual *address*, chained before the descriptor at *after* (0: none)."""
     start = address & ~0xFFF
-    return MDL.struct.pack(after, MDL.size, MDL_SOURCE_IS_NONPAGED_POOL, 0, address, start, length & 0xFFFFFFFF, address - start)
+    return _pack_mdl(after, _MDL_BYTES, MDL_SOURCE_IS_NONPAGED_POOL, 0, address, start, length & 0xFFFFFFFF, address - start)
 
 
 def scatter_gather_list(pieces: Iterable[tuple[int, int]]) -> bytes:

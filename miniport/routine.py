@@ -155,32 +155,38 @@ def face(self{parameters}):
     n.calls_left -= 1
     if not n.calls_left:
         n.called_for_ever()
-    irql = n.scheduler.current.irql
-    low, high = n.irql_limits[{index}]
-    if irql > high or irql < low:
-        n.wrong_irql(ROW, irql, low, high)
-    if n.handler & {forbidden}:
-        n.wrong_context(ROW)
-    if n.injector is not None:
-        effect = n.injector.take({name!r})
-        if effect is not None:
-            return n.fail(ROW, effect, self{parameters})
+    scheduler = n.scheduler
+    processor = scheduler.current
+    if not n.irqls[{index}] >> processor.irql & 1:
+        n.wrong_irql(ROW, processor.irql)
+    {context}
+    injector = n.injector
+    if injector is not None:
+        if {name!r} in injector.names:
+            effect = injector.take({name!r})
+            if effect is not None:
+                return n.fail(ROW, effect, self{parameters})
+        else:
+            tally = injector.tally
+            tally[{name!r}] = tally.get({name!r}, 0) + 1
     result = IMPLEMENTATION(n, self{parameters})
     {event}
-    if n.scheduler.attention:
-        n.scheduler.point()
+    if scheduler.attention:
+        scheduler.point()
     return result
 '''
-_EVENT = "n.record((n.clock.now, {kind}, n.scheduler.current.number, {name!r}, result))"
+_CONTEXT = "if n.handler & {forbidden}: n.wrong_context(ROW)"
+_EVENT = "n.record((n.clock.now, {kind}, processor.number, {name!r}, result))"
 _INDEX, _FORBIDDEN, _KIND, _NAME = 0x5EED_0001, 0x5EED_0002, 0x5EED_0003, "name of the routine"
 """What stands in a shape where each row has constants of its own."""
 
 
 @cache
-def _shape(parameters: int, event: bool) -> CodeType:
+def _shape(parameters: int, event: bool, anywhere: bool) -> CodeType:
     """The code of every face with that many *parameters*: compiled once, as compiling is what a start-up would take longest for."""
     source = _PLAIN.format(
-        parameters="".join(f", p{i}" for i in range(parameters)), index=_INDEX, forbidden=_FORBIDDEN, name=_NAME,
+        parameters="".join(f", p{i}" for i in range(parameters)), index=_INDEX, name=_NAME,
+        context="pass" if anywhere else _CONTEXT.format(forbidden=_FORBIDDEN),
         event=_EVENT.format(kind=_KIND, name=_NAME) if event else "pass")
     module = compile(source, "<face of a routine>", "exec")
     return next(constant for constant in module.co_consts if isinstance(constant, CodeType))
@@ -191,8 +197,9 @@ def generate(row: Routine, event_kind: int) -> Callable[..., Any]:
     count = len(row.parameters)
     if row.direct:
         return named(row.implementation, row.python)
-    shape = _shape(count, row.event)
-    own = {_INDEX: row.index, _FORBIDDEN: ~row.handlers & ANYWHERE, _KIND: event_kind, _NAME: row.name}
+    forbidden = ~row.handlers & ANYWHERE
+    shape = _shape(count, row.event, not forbidden)
+    own = {_INDEX: row.index, _FORBIDDEN: forbidden, _KIND: event_kind, _NAME: row.name}
     code = shape.replace(
         co_name=row.python, co_qualname=row.python, co_filename=f"<face of {row.name}>",
         co_varnames=(shape.co_varnames[0], *row.parameters, *shape.co_varnames[count + 1:]),

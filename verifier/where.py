@@ -38,6 +38,7 @@ class _Verdicts(dict[str, bool]):
 
 
 _is_miniport = _Verdicts()
+_frame_of_caller = sys._getframe
 _models: set[str] = set()
 """Files of models that are none of the bed's."""
 
@@ -77,11 +78,10 @@ class WhereCell:
         *callers* calls up: what lies nearer is known to be the bed's."""
         if not self.depth:
             return None
-        verdicts = _is_miniport
-        frame: FrameType | None = sys._getframe(callers)
+        frame: FrameType | None = _frame_of_caller(callers)
         while frame is not None:
             code = frame.f_code
-            if verdicts[code.co_filename]:
+            if _is_miniport[code.co_filename]:
                 return code, frame.f_lasti
             frame = frame.f_back
         return None

@@ -11,7 +11,7 @@ void rx_stop(void);
 // The doorbell: descriptors up to tail are announced.
 void rx_doorbell(uint32_t tail);
 
-// Deal with the frame in the window.
+// Deal with the frame in the window, if it is still there.
 void rx_frame(void);
 
 #endif

@@ -37,7 +37,7 @@ void tx_doorbell(uint32_t tail)
 
 bool tx_waiting(void)
 {
-    return waiting;
+    return waiting && tx_ring.count;
 }
 
 // Number of pieces of the frame at the head; 0 if its last one was not fetched yet.

@@ -277,6 +277,12 @@ class Nic(RegisterFile, Powered):
         """Every piece of memory that rings, registers and running engines can still reach."""
         raise NotImplementedError
 
+    def reaches(self) -> Iterator[LivePointer]:
+        """What of it the NIC can reach at this moment: nothing where it was pulled out, or where its PCI function may not master the
+        bus (PCI 2.2, 6.2.2, bit 2 of the command register)."""
+        if self.present and (self.bus_kind != "pci" or self.dma.bus_master):
+            yield from (pointer for pointer in self.live_pointers() if pointer.length)
+
     def stops_dma(self, slot: Slot, value: int) -> bool:
         """True if writing *value* to the register stops all DMA of the NIC."""
         raise NotImplementedError

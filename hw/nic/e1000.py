@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Intel 82540EM, a Gigabit Ethernet controller for PCI. Data sheet: ``docs/nics/e1000.md``.
 
-This file holds what the host sees: control and status, EEPROM, PHY, the port bar, resets. Causes and counters stand in
-`hw.nic.e1000_interrupts`, the engines in `hw.nic.e1000_transmit` and `hw.nic.e1000_receive`.
+This file holds control and status, the registers of the rings, the port bar and resets. EEPROM and PHY stand in `hw.nic.e1000_host`, causes
+and counters in `hw.nic.e1000_interrupts`, the engines in `hw.nic.e1000_transmit` and `hw.nic.e1000_receive`.
 """
 
 from __future__ import annotations
@@ -12,34 +12,30 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from hw import dma_rules as rules
-from hw.clock import MS, US, Entry
+from hw.clock import US, Entry
 from hw.inject import Effect
 from hw.limits import PRESETS, DmaLimits
 from hw.nic.base import REGISTER_RESERVED, REGISTER_UNKNOWN, WIRE_FAULTS, LivePointer, Nic
 from hw.nic.e1000_descriptors import Data, Transmit
-from hw.nic.e1000_eeprom import contents, spoiled
+from hw.nic.e1000_eeprom import contents
+from hw.nic.e1000_engine_registers import PBA, RCTL, TCTL
+from hw.nic.e1000_host import E1000Host
 from hw.nic.e1000_interrupts import Delay, E1000Interrupts
 from hw.nic.e1000_receive import E1000Receive
 from hw.nic.e1000_registers import (
     CTRL,
-    EECD,
-    EERD,
     ICR,
     IOADDR_AT,
-    MDIC,
     MEMORY_BYTES,
-    PBA,
     PORT_BYTES,
-    RCTL,
     STATUS,
-    TCTL,
     ControlExtended,
     Registers,
 )
 from hw.nic.e1000_ring import RING_LENGTH, RING_RUNNING, RING_UNSET, TailRing
 from hw.nic.e1000_tables import MULTICAST_ENTRIES, RECEIVE_ADDRESSES
 from hw.nic.e1000_transmit import E1000Transmit
-from hw.nic.eeprom93c46 import WORDS, Eeprom93C46
+from hw.nic.eeprom93c46 import Eeprom93C46
 from hw.nic.phy import Phy
 from hw.pci import Bar
 from hw.register import Slot
@@ -48,12 +44,7 @@ from verifier.address import Span, hex_address
 if TYPE_CHECKING:
     from hw.machine import Machine
 
-RESET_NS = 1 * US
-EEPROM_LOAD_NS = 2 * MS
-"""From a reset until the card has read its EEPROM: the station address stands in RAL0 and RAH0 only then."""
-EERD_NS, MDIC_NS = 30 * US, 26 * US
-LINK_LATE_NS = 50 * MS
-PHY_ADDRESS = 1
+RESET_NS, SLOW_RESET_NS = 1 * US, 300 * US
 
 _I = Registers.index
 _CTRL, _STATUS, _EECD, _EERD, _CTRL_EXT, _MDIC, _RCTL, _TCTL, _PBA, _IMS = (
@@ -69,7 +60,7 @@ COMPLETION_FAULTS = (
 )
 
 
-class E1000Nic(E1000Transmit, E1000Receive):
+class E1000Nic(E1000Transmit, E1000Receive, E1000Host):
     """The 82540EM: copper PHY on the chip, EEPROM of 64 words, rings with head and tail."""
 
     model: ClassVar[str] = "e1000"
@@ -91,13 +82,14 @@ class E1000Nic(E1000Transmit, E1000Receive):
             *WIRE_FAULTS, *COMPLETION_FAULTS),
         "link": (Effect("down", "device", False, "the link is down after this reset of the card, and comes up 50 ms later"),
                  Effect("dead", "device", False, "auto-negotiation never ends after this reset of the card")),
+        "card-reset": (Effect("slow", "device", False, "CTRL.RST reads 1 for 300 us after this reset of the card"),
+                       Effect("never", "device", False, "CTRL.RST reads 1 for ever after this reset of the card")),
         "eeprom": (Effect("bad-checksum", "device", False, "a word of the EEPROM is wrong: its sum is not BABA"),
                    Effect("all-ones", "device", False, "the EEPROM is empty: it reads all ones"),
                    Effect("never", "device", False, "a read of the EEPROM by EERD never ends")),
         "phy": (Effect("error", "device", False, "this access to the PHY ends with the error bit"),
                 Effect("never", "device", False, "this access to the PHY never ends")),
     }
-    slow_bits: ClassVar[Mapping[str, int]] = {"CTRL": _RST | _PHY_RST}
 
     def __init__(self, machine: Machine, limits: DmaLimits, adapter: int, mac: bytes) -> None:
         self.tx = TailRing(self, "transmit", "TDT")
@@ -114,22 +106,8 @@ class E1000Nic(E1000Transmit, E1000Receive):
         super().__init__(machine, limits, adapter, mac)
         self.receive_delay = Delay(self, lambda: self.cause(ICR.RXT0.mask))
         self.transmit_delay = Delay(self, lambda: self.cause(ICR.TXDW.mask))
-        self.phy = Phy(self.clock, lambda: self.wire.up, self._link_changed, control=0x1140, status=0x7949, identifier=0x0141_0C20,
+        self.phy = Phy(self.clock, lambda: self.wire.up, self.mac_link_changed, control=0x1140, status=0x7949, identifier=0x0141_0C20,
                        offers=0x0DE1, extended={9: 0x0E00, 10: 0, 15: 0x3000, 16: 0x0360, 17: 0, 18: 0, 19: 0, 20: 0x0D60, 21: 0})
-
-    def break_mac(self) -> None:
-        """The EEPROM holds the station address; it is read when power comes."""
-        super().break_mac()
-        self.eeprom = Eeprom93C46(contents(self.mac))
-        if self.machine.injector is not None:
-            self._break_eeprom()
-        self._load_eeprom()
-
-    def _break_eeprom(self) -> None:
-        effect = self.fault("eeprom")
-        self._eerd_never = effect == "never"
-        if effect in ("bad-checksum", "all-ones"):
-            self.eeprom = Eeprom93C46(spoiled(self.eeprom.words, effect))
 
     # Control and status
 
@@ -142,7 +120,7 @@ class E1000Nic(E1000Transmit, E1000Receive):
         if new & _PHY_RST:
             self.phy.reset()
         if (new ^ old) & _SLU and self.phy.link:
-            self._link_changed(True)
+            self.mac_link_changed(True)
 
     def on_write_CTRL_DUP(self, old: int, new: int) -> None:
         """The same register at a second place."""
@@ -154,11 +132,6 @@ class E1000Nic(E1000Transmit, E1000Receive):
         """The same register at a second place."""
         return self.values[_CTRL]
 
-    @property
-    def link_up(self) -> bool:
-        """True if the PHY has a link and SLU lets the MAC see it."""
-        return self.phy.link and bool(self.values[_CTRL] & _SLU)
-
     def on_read_STATUS(self, value: int) -> int:
         """Link, speed and duplex as they are: the bed's wire has 100 Mbit/s, full duplex."""
         if not self.link_up:
@@ -169,97 +142,12 @@ class E1000Nic(E1000Transmit, E1000Receive):
         """EE_RST reads the EEPROM once more, as after power-up."""
         if new & ControlExtended.EE_RST.mask:
             self.values[_CTRL_EXT] = new & ~ControlExtended.EE_RST.mask
-            self._load_eeprom()
+            self.load_eeprom()
 
     def on_write_PBA(self, old: int, new: int) -> None:
         """What the receiver does not take of the 64 KB is the transmitter's."""
         receive = PBA.RXA.get(new)
         self.values[_PBA] = receive | PBA.TXA.put(max(64 - receive, 0))
-
-    # EEPROM
-
-    def on_write_EECD(self, old: int, new: int) -> None:
-        """The host drives the pins of the EEPROM, if the card has granted them."""
-        if new & EECD.REQ.mask and self._loading is None:
-            new |= EECD.GNT.mask
-        else:
-            new &= ~EECD.GNT.mask
-        self.values[_EECD] = new
-        if new & EECD.GNT.mask:
-            self.eeprom.pins(EECD.CS.get(new), EECD.SK.get(new), EECD.DI.get(new))
-
-    def on_read_EECD(self, value: int) -> int:
-        """Data out of the EEPROM, and whether the pins are the host's."""
-        if value & EECD.REQ.mask and self._loading is None:
-            value |= EECD.GNT.mask
-            self.values[_EECD] = value
-        return value & ~EECD.DO.mask | EECD.DO.put(self.eeprom.data_out)
-
-    def on_write_EERD(self, old: int, new: int) -> None:
-        """START reads one word."""
-        self.values[_EERD] = new & ~(EERD.DONE.mask | EERD.DATA.mask)
-        if new & EERD.START.mask and not self._eerd_never:
-            address = EERD.ADDR.get(new)
-            word = self.eeprom.words[address] if address < WORDS else 0xFFFF
-            self.clock.at(EERD_NS, lambda: self._eerd_done(new, word))
-
-    def _eerd_done(self, asked: int, word: int) -> None:
-        if (self.values[_EERD] ^ asked) & (EERD.START.mask | EERD.ADDR.mask) == 0:
-            self.values[_EERD] = asked & EERD.ADDR.mask | EERD.DONE.mask | EERD.DATA.put(word)
-
-    def _load_eeprom(self) -> None:
-        """The card reads its EEPROM: it takes a while until the station address is there."""
-        if self._loading is not None:
-            self.clock.cancel(self._loading)
-        self._loading = self.clock.at(EEPROM_LOAD_NS, self._loaded, background=True)
-
-    def _loaded(self) -> None:
-        self._loading = None
-        words = self.eeprom.words
-        if words[0x0A] >> 14 == 1:  # without the signature nothing is taken over
-            self.values[_RAL0] = words[0] | words[1] << 16
-            self.values[_RAH0] = words[2] | _AV
-
-    # PHY
-
-    def on_write_MDIC(self, old: int, new: int) -> None:
-        """One access to a register of the PHY; R says when it is over."""
-        self.values[_MDIC] = new & ~(MDIC.READY.mask | MDIC.ERROR.mask)
-        operation = MDIC.OP.get(new)
-        if operation not in (1, 2):
-            self.values[_MDIC] |= MDIC.READY.mask
-            return
-        effect = self.fault("phy") if self.machine.injector is not None else ""
-        if effect != "never":
-            self.clock.at(MDIC_NS, lambda: self._mdic_done(new, effect == "error"))
-
-    def _mdic_done(self, asked: int, error: bool) -> None:
-        if not self.awake:
-            return
-        register = MDIC.REGADD.get(asked)
-        value: int | None = None
-        if MDIC.PHYADD.get(asked) == PHY_ADDRESS and not error:
-            if MDIC.OP.get(asked) == 2:
-                value = self.phy.read(register)
-            elif self.phy.write(register, MDIC.DATA.get(asked)):
-                value = MDIC.DATA.get(asked)
-        result = asked & ~(MDIC.DATA.mask | MDIC.ERROR.mask) | MDIC.READY.mask
-        self.values[_MDIC] = result | (MDIC.ERROR.mask if value is None else value)
-        if asked & MDIC.INT_EN.mask:
-            self.cause(ICR.MDAC.mask)
-
-    def link_changed(self, up: bool) -> None:
-        """The cable was plugged in or pulled."""
-        self.phy.cable_changed(up)
-
-    def _link_changed(self, up: bool) -> None:
-        """The PHY found a link or lost it; the MAC sees it with SLU."""
-        phy = self.phy
-        phy.values[17] = 0x6C00 if phy.link else 0  # 100 Mbit/s, full duplex, resolved, link
-        if self.awake and self.values[_CTRL] & _SLU:
-            self.cause(ICR.LSC.mask)
-            if self.link_up:
-                self.schedule_transmit()
 
     # Rings
 
@@ -309,8 +197,8 @@ class E1000Nic(E1000Transmit, E1000Receive):
         return self.rx.head
 
     def on_read_TDH(self, value: int) -> int:
-        """The descriptor that the transmitter works on."""
-        return self.tx.head
+        """The descriptor that the transmitter takes next: it runs ahead of what was sent."""
+        return self.tx.fetched if self.tx.count else self.tx.head
 
     def on_write_RDH(self, old: int, new: int) -> None:
         """Software may set the head while the receiver is off."""
@@ -335,7 +223,7 @@ class E1000Nic(E1000Transmit, E1000Receive):
         """The transmit doorbell."""
         self.tx.ring(new)
         if self.values[_TCTL] & _TX_EN:
-            if not self.tx.count:
+            if not self.values[_I["TDLEN"]]:
                 self._unset("TDT", "TDLEN")
             self.schedule_transmit()
 
@@ -438,8 +326,8 @@ class E1000Nic(E1000Transmit, E1000Receive):
         self.reset_registers()
         self.phy.never = False
         self.phy.power_on()
-        self._link_changed(self.phy.link)
-        self._load_eeprom()
+        self.mac_link_changed(self.phy.link)
+        self.load_eeprom()
 
     def resumed(self) -> None:
         """A cause that is set pulls the line again; frames that wait go out, and come in."""
@@ -465,20 +353,17 @@ class E1000Nic(E1000Transmit, E1000Receive):
         self.values[_PBA] = kept
         self.values[_CTRL] |= _RST
         self.set_interrupt(False)
+        takes = RESET_NS
         if self.machine.injector is not None:
-            self._link_after_reset(self.fault("link"))
-        self._load_eeprom()
-        self.clock.at(RESET_NS, self._reset_done)
+            self.link_after_reset(self.fault("link"))
+            effect = self.fault("card-reset")
+            takes = SLOW_RESET_NS if effect == "slow" else 0 if effect else takes
+        self.load_eeprom()
+        if takes:
+            self.clock.at(takes, self._reset_done)
 
     def _reset_done(self) -> None:
         self.values[_CTRL] &= ~_RST
-
-    def _link_after_reset(self, effect: str) -> None:
-        self.phy.never |= effect == "dead"
-        if effect and self.wire.up:
-            self.wire.set_link(False)
-            if effect == "down":
-                self.clock.at(LINK_LATE_NS, lambda: self.wire.set_link(True))
 
     def bus_error(self) -> None:
         """A bus cycle was aborted: both engines stand still until the card is reset. Only the status register of PCI tells of it."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from hw.clock import Entry
 from hw.nic.base import Nic
-from hw.nic.e1000_registers import ICR, Registers
+from hw.nic.e1000_registers import CTRL, ICR, Registers
 from hw.nic.e1000_tables import SIZES
 from hw.nic.phy import Phy
 from verifier.events import Kind
@@ -18,8 +18,9 @@ LARGEST = 0xFFFFFFFF
 
 _I = Registers.index
 ICR_AT, IMS_AT, ITR_AT = _I["ICR"], _I["IMS"], _I["ITR"]
-_ICS, _IMC, _RDTR, _RADV, _RSRPD, _TIDV, _TADV = (
-    _I[name] for name in ("ICS", "IMC", "RDTR", "RADV", "RSRPD", "TIDV", "TADV"))
+_CTRL, _ICS, _IMC, _RDTR, _RADV, _RSRPD, _TIDV, _TADV = (
+    _I[name] for name in ("CTRL", "ICS", "IMC", "RDTR", "RADV", "RSRPD", "TIDV", "TADV"))
+_SLU = CTRL.SLU.mask
 _RXT0, _SRPD, _TXDW = ICR.RXT0.mask, ICR.SRPD.mask, ICR.TXDW.mask
 CAUSES = ICR.mask_of("w1c")
 _FPD, _TIME = 1 << 31, 0xFFFF
@@ -68,6 +69,11 @@ class E1000Interrupts(Nic):
     transmit_delay: Delay
     _throttled: Entry | None
     _quiet_until: int
+
+    @property
+    def link_up(self) -> bool:
+        """True if the PHY has a link and CTRL.SLU lets the MAC see it."""
+        return self.phy.link and bool(self.values[_CTRL] & _SLU)
 
     # Registers
 

@@ -8,8 +8,9 @@ from zlib import crc32
 
 from hw.clock import US
 from hw.nic import e1000_descriptors as d
+from hw.nic.e1000_engine_registers import PBA, RCTL, RXCSUM
 from hw.nic.e1000_interrupts import E1000Interrupts
-from hw.nic.e1000_registers import CTRL, ICR, PBA, RCTL, RXCSUM, Registers
+from hw.nic.e1000_registers import CTRL, ICR, Registers
 from hw.nic.e1000_ring import TailRing
 from hw.nic.e1000_tables import RECEIVE_ADDRESSES
 from hw.wire import RUNT_BYTES
@@ -37,11 +38,6 @@ class E1000Receive(E1000Interrupts):
     _fifo: deque[tuple[bytes, int, str]]
     """Frames in the packet buffer that wait for descriptors, each with its error bits and with what goes wrong with it."""
     _received: int
-
-    @property
-    def link_up(self) -> bool:
-        """True if the MAC sees a link."""
-        raise NotImplementedError
 
     def bus_error(self) -> None:
         """A bus cycle was aborted."""

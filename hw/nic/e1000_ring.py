@@ -55,6 +55,8 @@ class TailRing:
         """The line of the last doorbell, or of the start."""
         self.taken: dict[int, bytes] = {}
         """Descriptors inside the card, by index."""
+        self.spoiled: set[int] = set()
+        """Descriptors that were changed while the card owned them: what goes out with them is no news."""
         self._stale: set[int] = set()
         """Descriptors that the card handed back, and that the driver has left alone since."""
         self._block: Block | None = None
@@ -83,6 +85,7 @@ class TailRing:
         self._block = None
         self.count = 0
         self.taken.clear()
+        self.spoiled.clear()
         self._stale.clear()
 
     def reset(self) -> None:
@@ -142,6 +145,10 @@ class TailRing:
             self.fetched = end % count
         return True
 
+    def written(self) -> bool:
+        """True if the driver wrote the descriptor at the head, in memory of its own."""
+        return self._block is not None and self.nic.machine.ram.first_unwritten(self._physical + self.head * SIZE, SIZE) is None
+
     def hand_back(self, data: bytes, offset: int, purpose: str) -> bool:
         """Write *data* at *offset* of the descriptor at the head. False if the bus cycle was aborted."""
         if self.what == "transmit":
@@ -151,6 +158,7 @@ class TailRing:
     def advance(self) -> None:
         """The card is done with the descriptor at the head."""
         self.taken.pop(self.head, None)
+        self.spoiled.discard(self.head)
         self.head = (self.head + 1) % self.count
 
     def pointers(self) -> Iterator[LivePointer]:
@@ -184,6 +192,7 @@ class TailRing:
     def _owned(self, index: int) -> None:
         nic, span = self.nic, Span(self.at(index), SIZE)
         if nic.machine.ram.read(self._physical + index * SIZE, SIZE) != self.taken.get(index):
+            self.spoiled.add(index)
             nic.machine.findings.report(
                 rules.DESC_OWNER, f"{self.what} descriptor {index} at {span} was changed while {nic.name} owns it: the head is "
                 f"{self.head}, the tail {self.tail}", space="logical", span=span, block=self._block, related=[("handed over", self.bell)])

@@ -7,8 +7,9 @@ from zlib import crc32
 
 from hw.clock import US
 from hw.nic import e1000_descriptors as d
+from hw.nic.e1000_engine_registers import TCTL
 from hw.nic.e1000_interrupts import E1000Interrupts
-from hw.nic.e1000_registers import CTRL, ICR, TCTL, Registers
+from hw.nic.e1000_registers import CTRL, ICR, Registers
 from hw.nic.e1000_ring import TailRing
 from hw.wire import MINIMUM_FRAME
 from verifier.errors import NotModelledError
@@ -43,11 +44,6 @@ class E1000Transmit(E1000Interrupts):
     _tx_context: d.Checksum | None
     _tx_ip_context: d.Checksum | None
 
-    @property
-    def link_up(self) -> bool:
-        """True if the MAC sees a link: the PHY has one, and SLU lets the MAC look (13.4.1 of the manual)."""
-        raise NotImplementedError
-
     def bus_error(self) -> None:
         """A bus cycle was aborted."""
         raise NotImplementedError
@@ -73,6 +69,8 @@ class E1000Transmit(E1000Interrupts):
             value = int.from_bytes(ring.taken[index], "little")
             if not pieces and value & _DEXT and d.Data.DTYP.get(value) != _DTYP_DATA:
                 self._context(value)
+                if self._tx_stalled or not ring.count:
+                    return
                 index = ring.head
                 continue
             pieces.append(value)
@@ -84,23 +82,33 @@ class E1000Transmit(E1000Interrupts):
     def _context(self, value: int) -> None:
         """A context descriptor: keep where checksums begin, end and go."""
         if d.Context.DTYP.get(value):
-            raise NotModelledError(f"{self.name}: a transmit descriptor with DEXT and DTYP {d.Context.DTYP.get(value)}",
-                                   "docs/nics/e1000.md, section 5, lists the types")
+            self._not_modelled(f"a transmit descriptor with DEXT and DTYP {d.Context.DTYP.get(value)}")
+            return
         if value & d.Context.TSE.mask:
-            raise NotModelledError(f"{self.name}: TCP segmentation (TSE in a context descriptor) is known but not modelled",
-                                   "let the system segment; docs/nics/e1000.md, section 8")
+            self._not_modelled("TCP segmentation (TSE in a context descriptor)")
+            return
         c = d.Context
         self._tx_ip_context = d.Checksum(c.IPCSS.get(value), c.IPCSO.get(value), c.IPCSE.get(value))
         self._tx_context = d.Checksum(c.TUCSS.get(value), c.TUCSO.get(value), c.TUCSE.get(value))
         self._finish([value], 0)
 
+    def _not_modelled(self, what: str) -> None:
+        """Be loud; but a descriptor that the driver never wrote, or that lies outside of its memory, is told elsewhere, and the engine
+        stands still."""
+        if self.tx.written():
+            raise NotModelledError(f"{self.name}: {what} is known but not modelled", "docs/nics/e1000.md, sections 5 and 8")
+        self._tx_stalled = True
+
     def _send(self, pieces: list[int]) -> None:
         ring, dma = self.tx, self.dma
         dma.armed_by = ring.bell
+        if any(value & _DEXT and value & _TSE for value in pieces):
+            self._not_modelled("TCP segmentation (TSE in a data descriptor)")
+            return
         frame = bytearray()
         tag = 0
-        for value in pieces:
-            address, length = _T.ADDRESS.get(value), self._length(value)
+        for number, value in enumerate(pieces):
+            address, length = _T.ADDRESS.get(value), (d.Data if value & _DEXT else _T).LENGTH.get(value)
             if not address or not length:
                 continue
             data = dma.read(address, length, "transmit data")
@@ -108,7 +116,8 @@ class E1000Transmit(E1000Interrupts):
                 self.bus_error()
                 return
             tag = tag or dma.frame_tag(address, length)
-            dma.check_frame(address, length, tag)
+            if (ring.head + number) % ring.count not in ring.spoiled:
+                dma.check_frame(address, length, tag)
             frame += data
         effect = self.fault("frame-out") if self.machine.injector is not None else ""
         if effect == "never":
@@ -128,14 +137,6 @@ class E1000Transmit(E1000Interrupts):
         self._finish(pieces, status)
         if ring.count and ring.room:
             self.schedule_transmit(BYTE_NS * len(frame) + FETCH_NS)
-
-    def _length(self, value: int) -> int:
-        if not value & _DEXT:
-            return _T.LENGTH.get(value)
-        if value & _TSE:
-            raise NotModelledError(f"{self.name}: TCP segmentation (TSE in a data descriptor) is known but not modelled",
-                                   "let the system segment; docs/nics/e1000.md, section 8")
-        return d.Data.LENGTH.get(value)
 
     def _dressed(self, frame: bytearray, pieces: list[int]) -> bytes:
         """The frame with what the card adds to it: checksums, VLAN tag, padding; and without the check sequence that the driver added."""

@@ -62,7 +62,8 @@ class PcnetNic(PcnetCore):
     def __init__(self, machine: Machine, limits: DmaLimits, adapter: int, mac: bytes) -> None:
         self._prom = ""
         """What is wrong with the EEPROM; empty: nothing."""
-        self.eeprom = Eeprom93C46([])
+        self.mac = mac
+        self.eeprom = _programmed(super().aprom())
         super().__init__(machine, limits, adapter, mac)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -229,21 +230,19 @@ class PcnetNic(PcnetCore):
         self.values[self.index["BCR19"]] = value
 
     def break_mac(self) -> None:
-        """The card is plugged in: its EEPROM is made, and read."""
+        """The card is plugged in: what its EEPROM holds, and what is wrong with it."""
         self._prom = self.fault("prom")
         super().break_mac()
+        self.eeprom = _programmed(super().aprom())
+        self._mark_prom()
+        self.load_aprom()
 
-    def load_aprom(self) -> None:
-        """The card reads its EEPROM, which at the first time is made of the station address."""
-        if self.eeprom.words[0] == 0xFFFF and self.eeprom.words[1] == 0xFFFF:
-            self.program(self.mac)
-        super().load_aprom()
 
-    def program(self, mac: bytes) -> None:
-        """Fill the EEPROM for the station address *mac*."""
-        data = bytearray(super().aprom().ljust(EEPROM_BYTES, b"\0"))
-        data[SUM_AT] = 0xFF - sum(data) & 0xFF
-        self.eeprom = Eeprom93C46([int.from_bytes(data[at:at + 2], "little") for at in range(0, EEPROM_BYTES, 2)])
+def _programmed(aprom: bytes) -> Eeprom93C46:
+    """An EEPROM that begins with the content of the address PROM, with its check sum."""
+    data = bytearray(aprom.ljust(EEPROM_BYTES, b"\0"))
+    data[SUM_AT] = 0xFF - sum(data) & 0xFF
+    return Eeprom93C46([int.from_bytes(data[at:at + 2], "little") for at in range(0, EEPROM_BYTES, 2)])
 
 
 PcnetNic._make_dword_slots()

@@ -35,7 +35,7 @@ EN124 = 0x8000
 """Bit of CSR4."""
 MODE_KEPT = 0x21C4
 """What S_RESET leaves of CSR15."""
-RAP_MASK = 0x7F
+RAP_OFFSET, RAP_MASK = 0x12, 0x7F
 
 
 class PcnetCore(Receiver):
@@ -52,6 +52,8 @@ class PcnetCore(Receiver):
         """True if STRT was set while the initialization block is still being read."""
         self._initializing: Entry | None = None
         self._block_at = 0
+        self._asked = 0
+        """What the driver last wrote to RAP, whether that arrived or not."""
         super().__init__(machine, limits, adapter, mac)
 
     # Ports
@@ -59,6 +61,8 @@ class PcnetCore(Receiver):
     def register_at(self, bar: int, offset: int, size: int, value: int | None) -> Slot | None:
         """The register behind a port: in word mode, what every card has."""
         ports = type(self).ports
+        if offset == RAP_OFFSET and value is not None:
+            self._asked = value & RAP_MASK
         if offset < 16:
             wide = self.banks["Wide"]
             return wide.get(offset) if size == 2 else wide.get(16 + offset) if size == 4 else ports.get(offset)
@@ -72,7 +76,11 @@ class PcnetCore(Receiver):
             for device, slot, written, _ in self.machine.bus.posted:
                 if device is self and slot.name == "RAP":
                     number = written & RAP_MASK
+        if not self.present:
+            number = self._asked
         found = self.banks[bank].get(number)
+        if found is not None and number != self._asked:  # RAP was lost on its way: what is written is not meant for this register
+            return replace(found, reserved=0)
         if found is None:
             verb = "read" if value is None else "write"
             self.machine.findings.report(
@@ -276,7 +284,7 @@ class PcnetCore(Receiver):
             if slot.offset in (0, 3, 4, 5, 80, 82, 100, 124):
                 self.values[slot.index] = slot.register.reset_value()
         self.values[self.csr15] = mode
-        self.values[self.index["RAP"]] = 0
+        self.values[self.index["RAP"]] = self._asked = 0
         if self.machine.injector is not None:
             self._link_after_reset(self.fault("link"))
         self.update_line()
@@ -290,6 +298,7 @@ class PcnetCore(Receiver):
     def reset_registers(self) -> None:
         """As after power-up: all registers, and the station address out of the address PROM."""
         super().reset_registers()
+        self._asked = 0
         self.style = STYLES[0]
         self.dma.set_limits(self.narrow_limits)
         self.load_aprom()

@@ -203,7 +203,7 @@ class CSR47(Csr):
 
 
 class CSR58(Csr):
-    """Software style, the same register as BCR20 (4.13, 5.6)."""
+    """Software style, the same register as BCR20 (4.13)."""
     SWSTYLE = Field(7, 0)
     SSIZE32 = Field(8, mode="ro")
     CSRPCNET = Field(9, mode="ro", reset=1)

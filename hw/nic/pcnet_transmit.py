@@ -56,8 +56,9 @@ class Transmitter(PcnetBase):
         self._poll: Due | None = None
         self.stalled = False
         """True from a frame that is never sent to the next INIT or reset."""
-        self._empty_doorbell: tuple[int, Where | None] = (-1, None)
+        self._empty_doorbell: tuple[int, Where | None] = (-DOORBELL_NS, None)
         """When a doorbell found nothing, and its line."""
+        self._demanded_at = 0
         self._poll_origin = 0
         super().__init__(machine, limits, adapter, mac)
         self.tx.on_taken = self._handed_over
@@ -87,6 +88,7 @@ class Transmitter(PcnetBase):
 
     def demand(self) -> None:
         """TDMD: look at the ring now."""
+        self._demanded_at = self.clock.now
         if self.tx.next not in self.tx.taken:
             self._empty_doorbell = self.clock.now, self.armed_by
         self.tx.announce()
@@ -109,10 +111,24 @@ class Transmitter(PcnetBase):
 
     def _handed_over(self, index: int) -> None:
         """The driver has stored an ownership bit."""
+        now = self.clock.now
+        at, where = self._empty_doorbell
+        if now - at < DOORBELL_NS:
+            self.clock.at(DOORBELL_NS, lambda: self._judge(index, now, at, where))
         if index == self.tx.next and self.transmitting and self._due is None and self._poll is None and (
                 not self.values[self.csr4] & DPOLL and not self.stalled):
             interval = self.poll_interval_ns()
-            self._poll = self.clock.at(interval - (self.clock.now - self._poll_origin) % interval, self._tick)
+            self._poll = self.clock.at(interval - (now - self._poll_origin) % interval, self._tick)
+
+    def _judge(self, index: int, handed: int, rung: int, where: Where | None) -> None:
+        """A doorbell that found nothing came shortly before a descriptor: was there one behind it, too?"""
+        if self._demanded_at > handed:
+            return
+        span = Span(self.tx.address(index), self.tx.size)
+        self.machine.findings.report(
+            rules.DESC_BEFORE_DOORBELL, f"TDMD came {handed - rung} ns before transmit descriptor {index} at {span} was handed over, and "
+            "none behind it: the frame goes out by luck, or waits for the poll timer", where=where, space="logical", span=span,
+            block=self.tx.block, related=[("handed over", self.tx.taken_at.get(index))])
 
     def _cancel_poll(self) -> None:
         if self._poll is not None:
@@ -122,15 +138,6 @@ class Transmitter(PcnetBase):
     def _tick(self) -> None:
         """The poll timer finds a descriptor that no doorbell announced."""
         self._poll = None
-        index = self.tx.next
-        at, where = self._empty_doorbell
-        taken = self.tx.taken_ns.get(index, 0)
-        if at >= 0 and index in self.tx.taken and index not in self.tx.fetched and 0 <= taken - at < DOORBELL_NS:
-            span = Span(self.tx.address(index), self.tx.size)
-            self.machine.findings.report(
-                rules.DESC_BEFORE_DOORBELL, f"TDMD came {taken - at} ns before transmit descriptor {index} at {span} was handed over; the "
-                "frame waited for the poll timer", where=where, space="logical", span=span, block=self.tx.block,
-                related=[("handed over", self.tx.taken_at[index])])
         self._transmit()
 
     # One frame

@@ -346,7 +346,7 @@ class ReferenceNic(Nic):
         if taken is None:
             if raw[15] & 0x80 and self.machine.ram.first_unwritten(at + CONTROL_OFFSET, 4) is None:
                 ring.taken[index] = raw
-                ring.taken_at[index] = self.machine.where.capture()
+                ring.taken_at[index] = self.machine.where.capture(4)
                 if self.machine.bus.posted:
                     self._check_posted_doorbell(ring, index)
         elif raw != taken:

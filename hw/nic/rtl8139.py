@@ -37,6 +37,8 @@ NORMAL, AUTOLOAD, PROGRAM, UNLOCK = range(4)
 
 _I = Registers.index
 _CR, _ISR, _IMR, _EECR, _TIMERINT = _I["CR"], _I["ISR"], _I["IMR"], _I["EECR"], _I["TIMERINT"]
+_RST, _TE, _RE = CR.RST.mask, CR.TE.mask, CR.RE.mask
+_EECS, _EESK, _EEDI, _EEM_AT = EECR.EECS.mask, EECR.EESK.mask, EECR.EEDI.mask, EECR.EEM.lsb
 _KEPT = tuple(_I[name] for name in (
     "IDR0", "IDR4", "MAR0", "MAR4", "EECR", "CONFIG0", "CONFIG1", "CONFIG3", "CONFIG4", "CONFIG5", "BMCR", "ANAR", "ANER", "DIS", "FCSC",
     "NWAYTR", "REC", "CSCR", "PHY1_PARM", "TW_PARM", "PHY2_PARM"))
@@ -75,7 +77,7 @@ class Rtl8139Nic(Transmitter, Receiver):
                    Effect("dead", "device", False, "the EEPROM answers nothing: data out stays at 1"),
                    Effect("bad-id", "device", False, "the first word of the EEPROM is not 0x8129")),
     }
-    slow_bits: ClassVar[Mapping[str, int]] = {"CR": CR.RST.mask | CR.TE.mask | CR.RE.mask}
+    slow_bits: ClassVar[Mapping[str, int]] = {"CR": _RST | _TE | _RE}
 
     def __init__(self, machine: Machine, limits: DmaLimits, adapter: int, mac: bytes) -> None:
         self._resetting = False
@@ -90,21 +92,21 @@ class Rtl8139Nic(Transmitter, Receiver):
 
     def on_read_CR(self, value: int) -> int:
         """BUFE as the pointers are; RST while the reset goes on."""
-        return value & ~1 | self.empty | CR.RST.mask * self._resetting
+        return value & ~1 | self.empty | _RST * self._resetting
 
     def on_write_CR(self, old: int, new: int) -> None:
         """Reset, start and stop of the engines."""
-        self.values[_CR] = new & ~CR.RST.mask
-        if new & CR.RST.mask:
+        self.values[_CR] = new & ~_RST
+        if new & _RST:
             self._reset()
             return
-        if (old ^ new) & CR.TE.mask:
-            if new & CR.TE.mask:
+        if (old ^ new) & _TE:
+            if new & _TE:
                 self.start_transmitter()
             else:
                 self.stop_transmitter()
-        if (old ^ new) & CR.RE.mask:
-            if new & CR.RE.mask:
+        if (old ^ new) & _RE:
+            if new & _RE:
                 self.start_receiver()
             else:
                 self.stop_receiver()
@@ -151,7 +153,7 @@ class Rtl8139Nic(Transmitter, Receiver):
 
     def bus_error(self) -> None:
         """A cycle failed: both engines stop, and SERR says so."""
-        self.values[_CR] &= ~(CR.TE.mask | CR.RE.mask)
+        self.values[_CR] &= ~(_TE | _RE)
         self.stop_transmitter()
         self.stop_receiver()
         self.cause(ISR.SERR.mask)
@@ -161,7 +163,7 @@ class Rtl8139Nic(Transmitter, Receiver):
     @property
     def unlocked(self) -> bool:
         """True while EECR.EEM lets the configuration be written."""
-        return EECR.EEM.get(self.values[_EECR]) == UNLOCK
+        return self.values[_EECR] >> _EEM_AT == UNLOCK
 
     def _locked(self, name: str, old: int) -> None:
         if not self.unlocked:
@@ -193,14 +195,13 @@ class Rtl8139Nic(Transmitter, Receiver):
 
     def on_read_EECR(self, value: int) -> int:
         """The pin that the EEPROM drives shows while it is programmed."""
-        return value | ((self.eeprom.data_out or self._eeprom_dead) if EECR.EEM.get(value) == PROGRAM else 0)
+        return value | ((self.eeprom.data_out or self._eeprom_dead) if value >> _EEM_AT == PROGRAM else 0)
 
     def on_write_EECR(self, old: int, new: int) -> None:
         """The pins of the EEPROM, the lock, or loading everything from the EEPROM again."""
-        mode = EECR.EEM.get(new)
-        programs = mode == PROGRAM
-        self.eeprom.pins(programs and bool(new & EECR.EECS.mask), programs and bool(new & EECR.EESK.mask),
-                          programs and bool(new & EECR.EEDI.mask))
+        mode = new >> _EEM_AT
+        pins = new if mode == PROGRAM else 0
+        self.eeprom.pins(bool(pins & _EECS), bool(pins & _EESK), bool(pins & _EEDI))
         if mode == AUTOLOAD:
             self._autoload()
             self.values[_EECR] = 0
@@ -276,7 +277,7 @@ class Rtl8139Nic(Transmitter, Receiver):
 
     def stops_dma(self, slot: Slot, value: int) -> bool:
         """CR with RST, or with both engines off."""
-        return any(name == "CR" and (bool(part & CR.RST.mask) or not part & (CR.TE.mask | CR.RE.mask))
+        return any(name == "CR" and (bool(part & _RST) or not part & (_TE | _RE))
                    for name, part in parts_of(slot, value))
 
     def pending_causes(self) -> str:
@@ -294,7 +295,7 @@ class Rtl8139Nic(Transmitter, Receiver):
         for name, part in parts_of(slot, value):
             if name == "IMR":
                 return bool(part)
-            if name == "CR" and part & CR.RST.mask:
+            if name == "CR" and part & _RST:
                 return False
         return None
 
@@ -302,7 +303,7 @@ class Rtl8139Nic(Transmitter, Receiver):
         """Engines and interrupts."""
         cr = self.values[_CR]
         return tuple(what for what, value in (
-            ("transmitter", cr & CR.TE.mask), ("receiver", cr & CR.RE.mask), ("interrupts", self.values[_IMR])) if value)
+            ("transmitter", cr & _TE), ("receiver", cr & _RE), ("interrupts", self.values[_IMR])) if value)
 
     def settings(self) -> tuple[str, ...]:
         """Packet filter and multicast table."""

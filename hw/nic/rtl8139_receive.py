@@ -45,7 +45,6 @@ CONFIG_NEEDS_ENABLE = rule(
     text="A configuration that the card takes only while the engine is enabled is written after the engine was enabled.")
 
 SMALLEST_RING = 8 * KIB
-SHORTEST, RUNT_BELOW = 8, 60
 LONGEST = 4096
 COPY_NS = 2 * US
 """From the header that says unfinished to the one that says how long the packet is."""
@@ -55,7 +54,12 @@ _I = Registers.index
 _CR, _RCR, _RBSTART, _MPC = _I["CR"], _I["RCR"], _I["RBSTART"], _I["MPC"]
 _IDR0, _IDR4, _MAR0, _MAR4 = _I["IDR0"], _I["IDR4"], _I["MAR0"], _I["MAR4"]
 _ROK = PacketStatus.ROK.mask
-_ACCEPT = RCR.AAP.mask | RCR.APM.mask | RCR.AM.mask | RCR.AB.mask
+_RE, _ISR_ROK = CR.RE.mask, ISR.ROK.mask
+_AAP, _APM, _AM, _AB, _WRAP, _RBLEN = (
+    RCR.AAP.mask, RCR.APM.mask, RCR.AM.mask, RCR.AB.mask, RCR.WRAP.mask, RCR.RBLEN.mask)
+_BAR, _MAR, _PAM = PacketStatus.BAR.mask, PacketStatus.MAR.mask, PacketStatus.PAM.mask
+_RBLEN_AT = RCR.RBLEN.lsb
+_ACCEPT = _AAP | _APM | _AM | _AB
 
 
 class Receiver(Medium):
@@ -72,8 +76,9 @@ class Receiver(Medium):
         self._ring_set = False
         self._started_at: Where | None = None
         """The line that enabled the receiver."""
-        self._void: Where | None = None
-        """The line of a write of RCR that had no effect because the receiver was off."""
+        self._void = False
+        """True after a write of RCR that had no effect because the receiver was off; *_void_at* is its line."""
+        self._void_at: Where | None = None
         self._received = 0
         self._run = 0
         """Counts the starts of the receiver: what an earlier run still copies is lost."""
@@ -113,12 +118,12 @@ class Receiver(Medium):
         if not self._receiving:
             self.values[_RCR] = old
             if new & _ACCEPT and new != old:
-                self._void = self.armed_by
+                self._void, self._void_at = True, self.armed_by
             return
-        self._void = None
-        if self.configuration_resets_ring or (old ^ new) & RCR.RBLEN.mask:
+        self._void = False
+        if self.configuration_resets_ring or (old ^ new) & _RBLEN:
             self._write_at = self._read_at = 0
-        if (new & _ACCEPT and not old & _ACCEPT) or (old ^ new) & RCR.RBLEN.mask:
+        if (new & _ACCEPT and not old & _ACCEPT) or (old ^ new) & _RBLEN:
             self.dma.check_reach(self.values[_RBSTART] & ~3, self.ring_bytes)
 
     def on_write_MPC(self, old: int, new: int) -> None:
@@ -129,12 +134,12 @@ class Receiver(Medium):
 
     @property
     def _receiving(self) -> bool:
-        return bool(self.values[_CR] & CR.RE.mask)
+        return bool(self.values[_CR] & _RE)
 
     @property
     def ring_bytes(self) -> int:
         """Length of the ring, without what drivers allocate behind it."""
-        return SMALLEST_RING << RCR.RBLEN.get(self.values[_RCR])
+        return SMALLEST_RING << ((self.values[_RCR] & _RBLEN) >> _RBLEN_AT)
 
     @property
     def empty(self) -> bool:
@@ -154,8 +159,7 @@ class Receiver(Medium):
     def forget_ring(self) -> None:
         """As after a reset of the card."""
         self._write_at = self._read_at = 0
-        self._ring_set = False
-        self._void = None
+        self._ring_set = self._void = False
 
     def receive_pointers(self) -> Iterator[LivePointer]:
         """The ring, while frames may come."""
@@ -195,11 +199,11 @@ class Receiver(Medium):
         if not self._receiving or not self.awake:
             self.dropped(frame, "receiver off")
             return False
-        if self._void is not None:
-            where, self._void = self._void, None
+        if self._void:
+            self._void = False
             self.machine.findings.report(
                 CONFIG_NEEDS_ENABLE, f"{self.name}: RCR was written while CR.RE was 0, which has no effect; a frame arrives, and RCR is "
-                f"0x{self.values[_RCR]:08x}", where=where, related=[("the receiver was enabled", self._started_at)])
+                f"0x{self.values[_RCR]:08x}", where=self._void_at, related=[("the receiver was enabled", self._started_at)])
         if not self._wanted(frame):
             self.dropped(frame, "filtered")
             return False
@@ -211,15 +215,15 @@ class Receiver(Medium):
 
     def _wanted(self, frame: bytes) -> bool:
         accept, values = self.values[_RCR], self.values
-        if accept & RCR.AAP.mask:
+        if accept & _AAP:
             return True
         destination = frame[:6]
         if destination == b"\xff" * 6:
-            return bool(accept & RCR.AB.mask)
+            return bool(accept & _AB)
         if destination[0] & 1:
             bit = multicast_hash(destination)
-            return bool(accept & RCR.AM.mask and values[_MAR4 if bit & 32 else _MAR0] >> (bit & 31) & 1)
-        return bool(accept & RCR.APM.mask) and destination == self.station
+            return bool(accept & _AM and values[_MAR4 if bit & 32 else _MAR0] >> (bit & 31) & 1)
+        return bool(accept & _APM) and destination == self.station
 
     @property
     def station(self) -> bytes:
@@ -229,10 +233,10 @@ class Receiver(Medium):
     def _kind(self, frame: bytes) -> int:
         """The bits of the header that say whom a good frame is for."""
         if frame[:6] == b"\xff" * 6:
-            return _ROK | PacketStatus.BAR.mask
+            return _ROK | _BAR
         if frame[0] & 1:
-            return _ROK | PacketStatus.MAR.mask
-        return _ROK | PacketStatus.PAM.mask * (frame[:6] == self.station)
+            return _ROK | _MAR
+        return _ROK | _PAM * (frame[:6] == self.station)
 
     def _store(self, frame: bytes, status: int, *, spoil_crc: bool = False) -> None:
         """Find room in the ring, and begin to copy."""
@@ -268,10 +272,10 @@ class Receiver(Medium):
                     and self._put(at, HEADER.pack(status, length))):
                 if not early:
                     self._write_at = (at + whole) % size
-                self.cause(ISR.ROK.mask)
+                self.cause(_ISR_ROK)
 
         if effect == "unfinished":
-            self.cause(ISR.ROK.mask)
+            self.cause(_ISR_ROK)
             self.clock.at(SLOW_COPY_NS, finish)
         elif self.shows_unfinished:
             self.clock.at(COPY_NS, finish)
@@ -281,7 +285,7 @@ class Receiver(Medium):
     def _put(self, at: int, data: bytes, tag: int = 0) -> bool:
         """Write into the ring from offset *at* on: around its end, or beyond it where RCR.WRAP says so."""
         size, base = self.ring_bytes, self.values[_RBSTART] & ~3
-        runs_on = self.values[_RCR] & RCR.WRAP.mask and size < 64 * KIB
+        runs_on = self.values[_RCR] & _WRAP and size < 64 * KIB
         if not runs_on:
             at %= size
         first = len(data) if runs_on else min(len(data), size - at)

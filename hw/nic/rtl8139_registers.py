@@ -22,7 +22,7 @@ class Idr4(Register):
 
 class Mar(Register):
     """One half of the multicast hash (4.2)."""
-    splits = "r"
+    splits = "rw"
     BITS = Field(31, 0)
 
 

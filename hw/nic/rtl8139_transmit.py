@@ -33,6 +33,8 @@ _I = Registers.index
 _CR, _TCR = _I["CR"], _I["TCR"]
 _TSD, _TSAD = _I["TSD0"], _I["TSAD0"]
 _STATUS = TSD.mask_of("ro")
+_TE, _ISR_TOK, _ISR_TER, _NCC = CR.TE.mask, ISR.TOK.mask, ISR.TER.mask, TSD.NCC.mask
+_CLRABT, _CRC, _LBK = TCR.CLRABT.mask, TCR.CRC.mask, TCR.LBK.mask
 _OWN, _TOK, _TUN, _TABT, _OWC, _CRS, _SIZE = (
     TSD.OWN.mask, TSD.TOK.mask, TSD.TUN.mask, TSD.TABT.mask, TSD.OWC.mask, TSD.CRS.mask, TSD.SIZE.mask)
 
@@ -100,11 +102,11 @@ class Transmitter(Medium):
 
     def on_write_TCR(self, old: int, new: int) -> None:
         """CLRABT tries an aborted slot again. Nothing changes while the transmitter is off."""
-        if not self.values[_CR] & CR.TE.mask:
+        if not self.values[_CR] & _TE:
             self.values[_TCR] = old
             return
-        self.values[_TCR] = new & ~TCR.CLRABT.mask
-        if new & TCR.CLRABT.mask and self._aborted_slot:
+        self.values[_TCR] = new & ~_CLRABT
+        if new & _CLRABT and self._aborted_slot:
             self._aborted_slot = False
             self.values[_TSD + self._turn] &= ~(_STATUS | _OWN)
             self._schedule(FETCH_NS)
@@ -135,7 +137,7 @@ class Transmitter(Medium):
 
     @property
     def _transmitting(self) -> bool:
-        return bool(self.values[_CR] & CR.TE.mask)
+        return bool(self.values[_CR] & _TE)
 
     def start_transmitter(self) -> None:
         """TE was set: slot 0 comes first."""
@@ -211,7 +213,7 @@ class Transmitter(Medium):
         if effect == "underrun":
             self._finish(slot, _TUN, len(data))
         elif effect in ("abort", "late-collision"):
-            self._finish(slot, _TABT | (_OWC if effect == "late-collision" else TSD.NCC.mask), len(data))
+            self._finish(slot, _TABT | (_OWC if effect == "late-collision" else _NCC), len(data))
         else:
             self._put_on_wire(slot, data)
             self._finish(slot, _TOK, len(data))
@@ -227,16 +229,16 @@ class Transmitter(Medium):
         else:
             self._turn = (slot + 1) % SLOTS
             self._schedule(FETCH_NS)
-        self.cause(ISR.TOK.mask if status & _TOK else ISR.TER.mask)
+        self.cause(_ISR_TOK if status & _TOK else _ISR_TER)
 
     def _put_on_wire(self, slot: int, frame: bytes) -> None:
         tcr = self.values[_TCR]
-        if tcr & TCR.CRC.mask:  # the driver brought the check sequence along
+        if tcr & _CRC:  # the driver brought the check sequence along
             if len(frame) < CRC_BYTES or crc32(frame[:-CRC_BYTES]).to_bytes(CRC_BYTES, "little") != frame[-CRC_BYTES:]:
                 self.dropped(frame, "bad check sequence")
                 return
             frame = frame[:-CRC_BYTES]
-        if TCR.LBK.get(tcr) == 3:
+        if tcr & _LBK == _LBK:
             self.receive_frame(frame)
         elif self.phy.link:
             self.wire.transmit(frame, (f"transmit slot {slot}",))
@@ -246,4 +248,4 @@ class Transmitter(Medium):
     def _told_again(self) -> None:
         """The cause of a frame that was sent comes a second time."""
         if self.awake and self._transmitting:
-            self.cause(ISR.TOK.mask)
+            self.cause(_ISR_TOK)

@@ -60,8 +60,8 @@ class SmartNic(ReferenceNic):
         "image": IMAGE_FAULTS,
         "boot": (_HANG, _ASSERTION, Effect("wrong-version", "device", False, "the program says that it speaks another version")),
         "firmware": (_HANG, _ASSERTION),
-        "firmware-dma": (Effect("wrong-address", "device", True, "the program's transfer goes to an address where nobody answers"),),
-        "doorbell": (Effect("lost", "device", True, "the program is not told of the doorbell"),),
+        "firmware-dma": (Effect("wrong-address", "device", False, "the program's transfer goes to an address where nobody answers"),),
+        "doorbell": (Effect("lost", "device", False, "the program is not told of the doorbell"),),
     }
     too_late: ClassVar[str] = "may have taken the old content already"
     engine: ClassVar[str] = "python"

@@ -23,8 +23,8 @@ _HEADER_BYTE = 8
 """The byte of the header that a fault spoils: part of the version, which the checksum covers."""
 
 IMAGE_FAULTS = (
-    Effect("corrupt-header", "device", True, "a bit of the image's header is flipped on the way to the card"),
-    *(Effect(f"corrupt-{number}", "device", True, f"a bit of the image's segment {number} is flipped on the way to the card")
+    Effect("corrupt-header", "device", False, "a bit of the image's header is flipped on the way to the card"),
+    *(Effect(f"corrupt-{number}", "device", False, f"a bit of the image's segment {number} is flipped on the way to the card")
       for number in range(3)))
 
 

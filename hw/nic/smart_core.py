@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from firmware.image import Image
 from firmware.target import RAM_BASE, RAM_BYTES
@@ -31,6 +31,7 @@ WATCHDOG_NS = 1 * MS
 HOST, RX, TX_FREE, TIMER, LINK = (1 << bit for bit in range(5))
 EMPTY = 0xFFFF_FFFF
 _POISON = bytes([POISON])
+_Of = TypeVar("_Of")
 
 
 class Core:
@@ -146,15 +147,20 @@ class Core:
         engine.run(SLICE)
         end = self._end = self.now
         if engine.trap is not None:
-            nic.trapped(engine.trap)
+            self._ends(nic.trapped, engine.trap)
         elif not self.running:
             return
         elif self.sleeping:
             self.notify()
         elif end - self._fed > WATCHDOG_NS:
-            nic.hung_at(engine.pc)
+            self._ends(nic.hung_at, engine.pc)
         else:
             self._schedule(end - nic.clock.now)
+
+    def _ends(self, action: Callable[[_Of], None], what: _Of) -> None:
+        """The program has come to its end; the card shows it when the time of the slice has passed."""
+        self.running = False
+        self.later(self._end - self._nic.clock.now, lambda: action(what))
 
     # What the host and the wire send
 

@@ -97,8 +97,9 @@ class BusFault(Exception):
 class LocalBus(Protocol):
     """Everything outside the regions: devices of the card. *size* is 1, 2 or 4, *address* a multiple of it, values unsigned.
 
-    While it is called, `Engine.pc` is that of the access, and `Engine.executed` counts what came before it; registers are not
-    to be asked for. An exception other than `BusFault` leaves `Engine.run` with the core as it was before the instruction.
+    While it is called, `Engine.pc` is that of the access, and `Engine.executed` counts what came before it. It may call
+    `Engine.pause` and `Engine.changed`; anything else of the engine raises BedError. An exception other than `BusFault` leaves
+    `Engine.run` with the core as it was before the instruction.
     """
 
     def load(self, address: int, size: int) -> int:
@@ -124,7 +125,7 @@ class Engine(Protocol):
         """The core as switched on: registers 0, no trap, nothing executed; translations stay only where they hold."""
 
     def register(self, number: int) -> int:
-        """Register x*number* (0 to 31), unsigned."""
+        """Register x*number*, unsigned; UsageError beyond 0 to 31."""
 
     def set_register(self, number: int, value: int) -> None:
         """Sets x*number* to the low 32 bits of *value*; x0 stays 0."""
@@ -167,6 +168,18 @@ def make_engine(kind: str, regions: Sequence[Region], bus: LocalBus) -> Engine:
     from hw.rv32.python_engine import PythonEngine
 
     return PythonEngine(layout, bus)
+
+
+def check_idle(running: bool) -> None:
+    """BedError where a local bus asks for what only a core that stands still can give."""
+    if running:
+        raise BedError("a local bus used the engine that was calling it", "call pause() there, and the rest when run() has come back")
+
+
+def check_register(number: int) -> None:
+    """UsageError where there is no register x*number*."""
+    if not 0 <= number < 32:
+        raise UsageError(f"there is no register x{number}", "give a number from 0 to 31")
 
 
 def check_budget(budget: int) -> None:

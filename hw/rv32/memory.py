@@ -38,6 +38,7 @@ class Memory:
 
     def __init__(self, regions: Sequence[Region]) -> None:
         self.regions = tuple(regions)
+        self._spans = [(region.base, region.end) for region in regions]
         self.words = [units(region.memory, 4) for region in regions]
         self.code = [bytearray(len(region.memory) // 4) for region in regions]
         """1 for each word that a translation was made from."""
@@ -49,8 +50,8 @@ class Memory:
 
     def find(self, address: int) -> int:
         """Index of the region that holds *address*, -1 where none does."""
-        for index, region in enumerate(self.regions):
-            if region.base <= address < region.end:
+        for index, (base, end) in enumerate(self._spans):
+            if base <= address < end:
                 return index
         return -1
 
@@ -63,10 +64,10 @@ class Memory:
 
     def pieces(self, address: int, length: int) -> Iterator[tuple[int, int, int, int]]:
         """Of *length* bytes at *address*, what lies in regions: index, first and end offset there, and the address."""
-        for index, region in enumerate(self.regions):
-            start, end = max(address, region.base), min(address + length, region.end)
+        for index, (base, region_end) in enumerate(self._spans):
+            start, end = max(address, base), min(address + length, region_end)
             if start < end:
-                yield index, start - region.base, end - region.base, start
+                yield index, start - base, end - base, start
 
     def holds(self, address: int, code: bytes) -> bool:
         """Whether *code* is what can be executed at *address*."""
@@ -79,6 +80,11 @@ class Memory:
         """A translation was made of *length* bytes at *address*."""
         for index, first, end, _ in self.pieces(address, length):
             self.code[index][first >> 2:end >> 2] = b"\x01" * (end - first >> 2)
+
+    def marked_word(self, address: int) -> bool:
+        """Whether a translation was made of the word that holds the byte at *address*."""
+        index = self.find(address)
+        return index >= 0 and self.code[index][address - self.regions[index].base >> 2] == 1
 
     def marked(self, address: int, length: int) -> bool:
         """Whether a translation was made of one of *length* bytes at *address*."""

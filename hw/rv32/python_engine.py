@@ -8,7 +8,18 @@ from typing import NoReturn
 
 from hw.rv32.blocks import Function
 from hw.rv32.emit import Place
-from hw.rv32.engine import BusFault, LocalBus, Region, StopReason, Trap, TrapCause, check_answer, check_budget
+from hw.rv32.engine import (
+    BusFault,
+    LocalBus,
+    Region,
+    StopReason,
+    Trap,
+    TrapCause,
+    check_answer,
+    check_budget,
+    check_idle,
+    check_register,
+)
 from hw.rv32.memory import Memory
 from hw.rv32.translate import KEPT, one, translate
 
@@ -59,12 +70,14 @@ class PythonEngine:
         self._registers = [0] * 32
         self._table: dict[int, Entry] = {}
         self._paused = False
+        self._running = False
         self._limit = 0
         self._inside = False
         self.leave = False
         self.reset(next((region.base for region in regions if region.executable), 0))
 
     def reset(self, pc: int) -> None:
+        check_idle(self._running)
         self._registers[:] = [0] * 32
         self._inside = False
         self.pc = pc & 0xFFFFFFFF
@@ -74,9 +87,13 @@ class PythonEngine:
         self.discard()
 
     def register(self, number: int) -> int:
+        check_idle(self._running)
+        check_register(number)
         return self._registers[number]
 
     def set_register(self, number: int, value: int) -> None:
+        check_idle(self._running)
+        check_register(number)
         if number:
             self._registers[number] = value & 0xFFFFFFFF
 
@@ -88,16 +105,20 @@ class PythonEngine:
             self.discard()
 
     def run(self, budget: int) -> StopReason:
+        check_idle(self._running)
         check_budget(budget)
         if self.trap is not None:
             return StopReason.TRAPPED
         self._paused = self.leave = False
         self._limit = self.executed + budget
+        self._running = True
         try:
             self._run(budget)
         except TrapError as trapped:
             self.trap = trapped.trap
             return StopReason.TRAPPED
+        finally:
+            self._running = False
         return StopReason.PAUSED if self._paused else StopReason.BUDGET
 
     def _run(self, left: int) -> None:

@@ -14,7 +14,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from hw.rv32.decode import CONDITIONAL, ILLEGAL, TRANSFERS, Instruction, decode, illegal_value, signed
-from hw.rv32.engine import BusFault, LocalBus, Region, StopReason, Trap, TrapCause, check_answer, check_budget
+from hw.rv32.engine import (
+    BusFault,
+    LocalBus,
+    Region,
+    StopReason,
+    Trap,
+    TrapCause,
+    check_answer,
+    check_budget,
+    check_idle,
+    check_register,
+)
 from hw.rv32.memory import Memory
 from verifier.errors import BedError, UsageError
 
@@ -66,7 +77,7 @@ class UnicornEngine:
         self._uc.hook_add(unicorn.UC_HOOK_MEM_UNMAPPED | unicorn.UC_HOOK_MEM_PROT, self._on_invalid)
         self._seen: dict[tuple[int, int], tuple[int, int]] = {}
         """For address and size of a block: its instructions, and how many of them Unicorn may execute in one go."""
-        self._paused = self._stale = False
+        self._paused = self._stale = self._running = False
         self._partial = 0
         """Where not 0: the block at `pc` may be executed up to this many instructions."""
         # Of one call of Uc.emu_start:
@@ -83,8 +94,9 @@ class UnicornEngine:
         self.reset(next((region.base for region in regions if region.executable), 0))
 
     def reset(self, pc: int) -> None:
+        check_idle(self._running)
         for number in range(1, 32):
-            self.set_register(number, 0)
+            self._write(number, 0)
         self.pc = pc & 0xFFFFFFFF
         self.executed = 0
         self.trap: Trap | None = None
@@ -92,11 +104,14 @@ class UnicornEngine:
         self._stale = True
 
     def register(self, number: int) -> int:
-        return int(self._uc.reg_read(riscv_const.UC_RISCV_REG_X0 + number)) & 0xFFFFFFFF
+        check_idle(self._running)
+        check_register(number)
+        return self._read(number)
 
     def set_register(self, number: int, value: int) -> None:
-        if number:
-            self._uc.reg_write(riscv_const.UC_RISCV_REG_X0 + number, value & 0xFFFFFFFF)
+        check_idle(self._running)
+        check_register(number)
+        self._write(number, value)
 
     def pause(self) -> None:
         self._paused = True
@@ -106,16 +121,28 @@ class UnicornEngine:
             self._stale = True
 
     def run(self, budget: int) -> StopReason:
+        check_idle(self._running)
         check_budget(budget)
         self._paused = False
+        self._running = True
         end = self.executed + budget
-        while self.trap is None and not self._paused and self.executed < end:
-            if self._stale:
-                self._forget()
-            self._stretch(end - self.executed)
+        try:
+            while self.trap is None and not self._paused and self.executed < end:
+                if self._stale:
+                    self._forget()
+                self._stretch(end - self.executed)
+        finally:
+            self._running = False
         if self.trap is not None:
             return StopReason.TRAPPED
         return StopReason.PAUSED if self._paused else StopReason.BUDGET
+
+    def _read(self, number: int) -> int:
+        return int(self._uc.reg_read(riscv_const.UC_RISCV_REG_X0 + number)) & 0xFFFFFFFF
+
+    def _write(self, number: int, value: int) -> None:
+        if number:
+            self._uc.reg_write(riscv_const.UC_RISCV_REG_X0 + number, value & 0xFFFFFFFF)
 
     def _forget(self) -> None:
         """No translation of Unicorn is taken for valid."""
@@ -195,7 +222,7 @@ class UnicornEngine:
 
     def _on_access(self, uc: unicorn.Uc, kind: int, address: int, size: int, _value: int, _: object) -> None:
         """A load or store of Unicorn goes to a region, or is misaligned: it is left where this core does it otherwise."""
-        if address & (size - 1) or (kind == unicorn.UC_MEM_WRITE and self._memory.marked(address, size)):
+        if address & (size - 1) or (kind == unicorn.UC_MEM_WRITE and self._memory.marked_word(address)):
             self._leave(kind == unicorn.UC_MEM_WRITE, address, size)
             uc.emu_stop()
 
@@ -210,7 +237,7 @@ class UnicornEngine:
             pc = int(self._uc.reg_read(riscv_const.UC_RISCV_REG_PC)) & 0xFFFFFFFF
             memory = self._memory
             self._access = Access(
-                pc, address, size, store, self.register(decode(memory.fetch(pc) or 0).rd),
+                pc, address, size, store, self._read(decode(memory.fetch(pc) or 0).rd),
                 [(index, first, bytes(memory.regions[index].memory[first:end])) for index, first, end, _ in memory.pieces(address, size)],
             )
 
@@ -220,9 +247,9 @@ class UnicornEngine:
         if access.store:
             for index, first, old in access.old_memory:
                 self._memory.regions[index].memory[first:first + len(old)] = old
-            self._store(access.address, access.size, self.register(step.rs2) & (1 << 8 * access.size) - 1)
+            self._store(access.address, access.size, self._read(step.rs2) & (1 << 8 * access.size) - 1)
         else:
-            self.set_register(step.rd, access.old_rd)
+            self._write(step.rd, access.old_rd)
             self._load(step, access.address, access.size)
 
     def _load(self, step: Instruction, address: int, size: int) -> None:
@@ -235,7 +262,7 @@ class UnicornEngine:
             self._trap(TrapCause.LOAD_ACCESS, address)
             return
         check_answer(value, address, size)
-        self.set_register(step.rd, signed(value, 8 * size) if step.name in ("lb", "lh") else value)
+        self._write(step.rd, signed(value, 8 * size) if step.name in ("lb", "lh") else value)
         self._arrive(1, self.pc + 4)
 
     def _store(self, address: int, size: int, value: int) -> None:
@@ -270,10 +297,10 @@ class UnicornEngine:
             self._stale = True
             self._arrive(1, self.pc + 4)
         else:
-            old, self._checked = self.register(step.rd), True
+            old, self._checked = self._read(step.rd), True
             _, at = self._execute(1)
             if at & 3:
-                self.set_register(step.rd, old)
+                self._write(step.rd, old)
                 self._trap(TrapCause.INSTRUCTION_MISALIGNED, at)
             else:
                 self._arrive(1, at)

@@ -203,7 +203,7 @@ class E1000Miniport(ReferenceMiniport):
         return super()._deaf(context) or not context.link
 
     def _transmit(self, adapter: Adapter, context: core.Context, packet: Packet) -> None:
-        """Fill the next slot: data, then the descriptor as a whole. It is the card's when the tail has gone over it."""
+        """Fill the next slot with the data of a packet, and give it to the card."""
         slot = context.tx_next
         data = context.buffers + slot * BUFFER_BYTES
         _, _, buffer, _ = adapter.query_packet(packet)
@@ -217,11 +217,15 @@ class E1000Miniport(ReferenceMiniport):
         if length < SHORTEST_FRAME:  # what the card pads with is not said
             data.write(length, bytes(SHORTEST_FRAME - length))
             length = SHORTEST_FRAME
+        context.tx_packets[slot] = packet
+        context.tx_next = (slot + 1) % TX_SLOTS
+        self._hand_over(adapter, context, slot, length)
+
+    def _hand_over(self, adapter: Adapter, context: core.Context, slot: int, length: int) -> None:
+        """Write the descriptor as a whole, then move the tail over it: from then on it is the card's."""
         context.tx_ring.write(slot * hw.DESCRIPTOR_BYTES, hw.DESCRIPTOR.pack(
             context.buffers_address + slot * BUFFER_BYTES, length, 0, hw.COMMAND, 0))
-        context.tx_packets[slot] = packet
-        context.tx_next = slot = (slot + 1) % TX_SLOTS
-        adapter.write_register_ulong(context.registers, hw.TDT, slot)
+        adapter.write_register_ulong(context.registers, hw.TDT, (slot + 1) % TX_SLOTS)
 
     def _sent(self, context: core.Context, slot: int) -> int | None:
         """What became of the packet in a slot; None while the card has it. DD tells, never TDH: the card moves its head before it writes

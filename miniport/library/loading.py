@@ -15,7 +15,8 @@ from miniport.routine import PASSIVE, alias, routine
 from miniport.status import NDIS_STATUS_BAD_CHARACTERISTICS, NDIS_STATUS_BAD_VERSION, NDIS_STATUS_SUCCESS
 from miniport.versions import CHARACTERISTICS_LENGTH, ndis_of
 from verifier.errors import NotModelledError
-from verifier.rule import rule
+from verifier.rule import Severity, rule
+from verifier.where import where_of_function
 
 if TYPE_CHECKING:
     from miniport.adapter import Adapter
@@ -34,6 +35,8 @@ REGISTERS = rule(
 LENGTH = rule(
     "miniport-characteristics-length", "pass the size of the characteristics structure of the version that is registered",
     text="CharacteristicsLength is at least the size of the structure of the NDIS version that the characteristics state.")
+SHUTDOWN_REGISTERED = rule(
+    "shutdown-registered", "supply a shutdown handler that turns the card's interrupts and DMA off", severity=Severity.WARNING)
 UNLOAD_AFTER_REGISTER = rule(
     "unload-handler-after-register", "call NdisMRegisterUnloadHandler after NdisMRegisterMiniport has succeeded",
     text="The unload handler is registered after the miniport.")
@@ -88,6 +91,11 @@ def register_miniport(ndis: Ndis, adapter: Adapter, major_ndis_version: int, min
             f"{version[0]}.{version[1]} have {least}", subject=("characteristics",))
         ndis.refused("NdisMRegisterMiniport")
         return NDIS_STATUS_BAD_CHARACTERISTICS
+    if version >= (5, 1) and not ndis.miniport.overrides("shutdown"):
+        ndis.findings.report(
+            SHUTDOWN_REGISTERED, f"{type(ndis.miniport).__name__} registers as NDIS {version[0]}.{version[1]} and supplies no shutdown "
+            "handler: its card runs on when the system goes down", where=where_of_function(ndis.miniport.initialize),
+            subject=("characteristics", "shutdown"))
     driver.registered = version
     return NDIS_STATUS_SUCCESS
 

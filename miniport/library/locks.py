@@ -97,7 +97,7 @@ def acquire(ndis: Ndis, lock: SpinLock, *, by_dpr: bool = False) -> None:
     lock.holder = processor.number
     lock.by_dpr = by_dpr
     lock.irql_before = processor.irql
-    lock.acquired_at = ndis.where.capture(3)
+    lock.acquired_at = ndis.where.capture(4)
     held = ndis.held
     held.append(lock)
     if len(held) > 1:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_DESCRIPTORS = 0xFFFF
 """Packets that a pool can have."""
 _UINT = 0xFFFFFFFF
+_MINE = Owner.MINIPORT
 
 
 # Pools
@@ -96,7 +97,7 @@ def dpr_allocate_packet(ndis: Ndis, adapter: Adapter, pool: Pool) -> tuple[int, 
          source="ddi:ndis/nf-ndis-ndisfreepacket")
 def free_packet(ndis: Ndis, adapter: Adapter, packet: Packet) -> None:
     """Give a packet descriptor back to its pool. Its buffers are freed apart, before."""
-    if _own(ndis, "NdisFreePacket", packet):
+    if (packet.owner is _MINE and packet.pool is not None) or _own(ndis, "NdisFreePacket", packet):
         ndis.descriptors.free_packet(packet)
 
 
@@ -167,7 +168,7 @@ def copy_buffer(ndis: Ndis, adapter: Adapter, pool: Pool | None, memory_descript
          source="ddi:ndis/nf-ndis-ndisfreebuffer")
 def free_buffer(ndis: Ndis, adapter: Adapter, buffer: NdisBuffer) -> None:
     """Give a buffer descriptor back."""
-    if _own(ndis, "NdisFreeBuffer", buffer):
+    if (buffer.holder.owner is _MINE and buffer.pool is not None) or _own(ndis, "NdisFreeBuffer", buffer):
         ndis.descriptors.free_buffer(buffer)
 
 
@@ -243,7 +244,7 @@ def _packet(ndis: Ndis, adapter: Adapter, name: str, pool: Pool) -> tuple[int, P
 
 def _own(ndis: Ndis, name: str, descriptor: Descriptor) -> bool:
     """True if the miniport may free *descriptor*: it allocated it and owns it; a finding else."""
-    if descriptor.holder.owner is not Owner.MINIPORT:
+    if descriptor.holder.owner is not _MINE:
         descriptor.touched()
         return False
     if descriptor.pool is None:

@@ -451,13 +451,11 @@ def _checked_shared(ndis: Ndis, adapter: Adapter, name: str, length: int, cached
 
 def check_device_idle(ndis: Ndis, name: str, block: Block) -> None:
     """The NIC must not be able to reach a block at the moment of its free, not even because the write that stops it is
-    still on its way. One that may not master the bus reaches nothing."""
+    still on its way."""
     nic, offset = ndis.nic, ndis.machine.bus.logical_offset
     span = Span(block.physical + offset, block.size)
-    if not nic.present or not nic.dma.bus_master:
-        return
-    for pointer in nic.live_pointers():
-        if pointer.length and span.overlaps(Span(pointer.logical, pointer.length)):
+    for pointer in nic.reaches():
+        if span.overlaps(Span(pointer.logical, pointer.length)):
             stopping = next((slot for device, slot, value, _ in ndis.machine.bus.posted
                              if device is nic and nic.stops_dma(slot, value)), None)
             if stopping is not None:

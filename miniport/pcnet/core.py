@@ -25,6 +25,7 @@ from miniport.reference.core import BUFFER_BYTES, LARGEST_FRAME, RX_SLOTS, SMALL
 from miniport.reference.hardware import Limits
 from miniport.reference.memory import shared
 from miniport.status import NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
+from miniport.view import View
 
 INIT_WAITS, SUSPEND_WAITS = 100, 100
 WAIT_US = 10
@@ -62,6 +63,8 @@ class PcnetCore(ReferenceCore):
     limits: ClassVar[Limits]
     chip: ClassVar[int]
     """What CSR88 must say."""
+    csr2_mask: ClassVar[int] = 0xFFFF
+    """The bits that CSR2 has."""
 
     # Registers
 
@@ -132,18 +135,30 @@ class PcnetCore(ReferenceCore):
         each = self.layout.descriptor_bytes
         for name, size, count in (("tx_ring", TX_SLOTS * each, 1), ("rx_ring", RX_SLOTS * each, 1), ("block", hw.INIT_BLOCK_BYTES, 1),
                                   ("buffers", BUFFER_BYTES, TX_SLOTS + RX_SLOTS)):
-            view, address = shared(adapter, limits, size, count, undo)
+            view, address = self._memory(adapter, context, limits, name, size, count, undo)
             if view is None:
                 return s.NDIS_STATUS_RESOURCES
             setattr(context, name, view)
             setattr(context, f"{name}_address", address)
         return NDIS_STATUS_SUCCESS
 
+    def _memory(self, adapter: Adapter, context: core.Context, limits: Limits, name: str, size: int, count: int,
+                undo: ExitStack) -> tuple[View | None, int]:
+        """Shared memory for *count* pieces of *size* bytes of what is called *name*, each of which the card reaches."""
+        return shared(adapter, limits, size, count, undo)
+
     def _channel(self, adapter: Adapter, context: core.Context) -> int:
         """The DMA channel of a card on ISA."""
         return 0
 
     def _program(self, adapter: Adapter, context: core.Context) -> bool:
+        """Write everything and have the card read it. A card that does not is stopped: it may still be about to read."""
+        if self._initialize_card(adapter, context):
+            return True
+        self._quiet(adapter, context)
+        return False
+
+    def _initialize_card(self, adapter: Adapter, context: core.Context) -> bool:
         """Write rings and initialization block, and have the card read the latter. The card is stopped. False if it does not."""
         assert isinstance(context, Context)
         layout, buffers = self.layout, context.buffers_address
@@ -158,7 +173,7 @@ class PcnetCore(ReferenceCore):
             (context.rx_ring_address, RX_SLOTS.bit_length() - 1), (context.tx_ring_address, TX_SLOTS.bit_length() - 1)))
         self._select_style(adapter, context)
         address = context.block_address
-        for number, value in ((1, address & 0xFFFF), (2, address >> 16), (3, hw.CSR3_IDONM), (4, hw.CSR4_VALUE)):
+        for number, value in ((1, address & 0xFFFF), (2, address >> 16 & self.csr2_mask), (3, hw.CSR3_IDONM), (4, hw.CSR4_VALUE)):
             self._write(adapter, context, number, value)
             if self._read(adapter, context, number) != value:
                 return False
@@ -259,6 +274,10 @@ class PcnetCore(ReferenceCore):
         context.tx_packets[slot] = packet
         context.tx_next = (slot + 1) % TX_SLOTS
         self.layout.hand_over(context.tx_ring, index, context.buffers_address + at, length, hw.STP | hw.ENP)
+        self._demand(adapter, context)
+
+    def _demand(self, adapter: Adapter, context: core.Context) -> None:
+        """The card looks at its transmit ring now, and may go on interrupting."""
         adapter.raw_write_port_ushort(context.registers, hw.RDP, hw.CSR0_TDMD | hw.CSR0_IENA)
 
     def _reclaim(self, adapter: Adapter, context: core.Context) -> list[tuple[Packet, int]]:

@@ -88,6 +88,12 @@ class PcnetIsaMiniport(SerializedReferenceMiniport, PcnetCore):
     context_type: ClassVar[type[core.Context]] = IsaContext
     interface: ClassVar[int] = s.NDIS_INTERFACE_ISA
     shared_interrupt: ClassVar[bool] = False
+    csr2_mask: ClassVar[int] = 0x00FF
+
+    def _channel(self, adapter: Adapter, context: core.Context) -> int:
+        """NdisMAllocateMapRegisters wants to know it, too."""
+        assert isinstance(context, IsaContext)
+        return int(context.channel.channel.number)
 
     def _surprise_flag(self, adapter: Adapter) -> int:
         """Nobody pulls a card out of an ISA bus."""

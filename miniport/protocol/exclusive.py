@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hw.processor import DISPATCH_LEVEL
+from miniport.status import NDIS_ATTRIBUTE_DESERIALIZE
 
 if TYPE_CHECKING:
     from miniport.ndis import Ndis
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def exclusive(ndis: Ndis, handler: int, function: Callable[..., Any], *arguments: Any, tag: int = 0) -> Any:
     """Enter a handler at DISPATCH_LEVEL; for a serialized miniport under the lock that NDIS holds."""
-    if not ndis.adapter.serialized:
+    if ndis.adapter.attributes & NDIS_ATTRIBUTE_DESERIALIZE:
         return ndis.call(handler, function, *arguments, irql=DISPATCH_LEVEL, tag=tag)
     scheduler = ndis.scheduler
     scheduler.locks += 1

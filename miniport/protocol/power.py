@@ -172,6 +172,9 @@ class Power:
         nic = ndis.nic
         now = (*nic.running(), *nic.settings())
         lost = [what for what in self._before if what not in now]
+        injector = ndis.injector
+        if injector is not None and any(fault.onward and fault.name in nic.faults for fault in injector.fired):
+            return  # a card that is broken for good cannot be brought back
         if lost and nic.present:
             ndis.findings.report(
                 RESTORED, f"OID_PNP_SET_POWER to D0 is complete, and {nic.name}, which lost everything in D3, has no {', no '.join(lost)} "

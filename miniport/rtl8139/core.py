@@ -185,6 +185,7 @@ class Rtl8139Core(ReferenceCore):
             if not command & (hw.CR_TE | hw.CR_RE) and not adapter.read_register_ushort(registers, hw.IMR):
                 return
             adapter.stall_execution(10)
+        context.runs_on = 1
 
     # Interrupts
 
@@ -325,7 +326,7 @@ class Rtl8139Core(ReferenceCore):
                 context.received += 1
                 lent |= 1 << number if number != SPARE else 0
             at = (at + hw.HEADER.size + length + 3 & ~3) % hw.RING_BYTES
-            adapter.write_register_ushort(registers, hw.CAPR, at - hw.CAPR_BEHIND & 0xFFFF)
+            self._give_room(adapter, context, at)
             if received and received[-1].reserved == SPARE:
                 break
         context.rx_next, context.rx_lent = at, lent
@@ -340,6 +341,10 @@ class Rtl8139Core(ReferenceCore):
         buffer.view.write(0, ring.read(at, first))
         if first < length:
             buffer.view.write(first, ring.read(0, length - first))
+
+    def _give_room(self, adapter: Adapter, context: Any, at: int) -> None:
+        """Everything before offset *at* is read. The card adds 16 to what it is told."""
+        adapter.write_register_ushort(context.registers, hw.CAPR, at - hw.CAPR_BEHIND & 0xFFFF)
 
     def _restart_receiver(self, adapter: Adapter, context: Any) -> int:
         """The ring makes no sense any more: off and on again, which empties it. Returns where the next packet will lie."""

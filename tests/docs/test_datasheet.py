@@ -31,7 +31,7 @@ def stated(page: str) -> dict[tuple[int, str], tuple[str, list[FieldRow]]]:
     for line in page.splitlines():
         if heading := re.match(r"##+ ([0-9.]+)", line):
             section, rows = heading[1], []
-        elif register := re.fullmatch(r"Offset 0x([0-9a-f]{2}) · ([A-Z_]+)", line):
+        elif register := re.fullmatch(r"Offset 0x([0-9a-f]{2}) · ([A-Z0-9_]+)", line):
             rows = []
             registers[int(register[1], 16), register[2]] = section, rows
         elif field := re.fullmatch(r"\| ([0-9]+(?::[0-9]+)?) \| ([A-Z_0-9]+) \| ([a-z0-9]+) \| (0x[0-9a-f]+) \| (.+) \|", line):

@@ -114,3 +114,27 @@ def test_one_read_of_all_ones_hangs_nothing(lived: Lived, miniport: Any, registe
         assert clean(world)
         value = [event[6] for event in world.machine.events.events if event[1] == Kind.REGISTER_READ and event[4] == register][count - 1]
         assert value == 0xFFFF_FFFF
+
+
+@BOTH
+def test_a_card_that_does_not_stop_loses_the_bus_before_its_memory_is_freed(lived: Lived, miniport: Any) -> None:
+    world = lived("register-write:CTRL#3+=lost", miniport=miniport)
+    assert clean(world)
+    assert any(event[1] == Kind.ROUTINE and event[3] == "NdisWritePciSlotInformation" for event in world.machine.events.events)
+
+
+def test_memory_that_is_freed_under_a_card_that_runs_on_is_found(lived: Lived) -> None:
+    class LeavesTheBus(ReferenceMiniport):
+        def _take_bus_away(self, adapter: Any) -> None:
+            assert adapter.context.runs_on
+
+    world = lived("register-write:CTRL#3+=lost", miniport=LeavesTheBus)
+    assert [finding.rule.id for finding in world.machine.findings.errors][:1] == ["shared-free-nic-stopped"]
+
+
+@BOTH
+def test_a_card_that_does_not_stop_is_given_up_in_reset_and_gets_no_descriptor_any_more(lived: Lived, miniport: Any) -> None:
+    world = lived("register-read:CAUSE#1+=all-ones", "register-write:CTRL#6+=lost", miniport=miniport)
+    rules = [finding.rule.id for finding in world.machine.findings.errors]
+    assert world.outcome == "ran" and world.ndis.protocol.hang.given_up
+    assert not {"desc-own-last", "shared-free-nic-stopped"} & set(rules)

@@ -120,3 +120,13 @@ def test_group_alone_shows_what_there_is() -> None:
     result = call()
     assert result.exit_code == 2 and "pack" in result.stderr and "show" in result.stderr
     assert call("--help").exit_code == call("pack", "-h").exit_code == 0
+
+
+def test_page_shows_what_the_command_prints() -> None:
+    root = Path(dmabed.__file__).resolve().parents[1]
+    page = (root / "docs" / "firmware.md").read_text("utf-8")
+    shown = page.partition("$ dmabed firmware show firmware/images/smart.img\n")[2].partition("```")[0].splitlines()
+    printed = call("show", str(root / "firmware" / "images" / "smart.img")).stdout.replace(f"{root}/", "").splitlines()
+    assert shown[-1] == "…" and len(shown) > 8
+    for line, due in zip(shown[:-1], printed, strict=False):
+        assert due.startswith(line.removesuffix("…")) if line.endswith("…") else due == line

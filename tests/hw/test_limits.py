@@ -14,9 +14,9 @@ from hw.limits import PRESETS, DmaKind, DmaLimits, Effect, custom, preset
 from verifier.address import GIB, KIB, MIB
 from verifier.errors import UsageError
 
-WIDTHS = {"reference": 26, "lance-isa": 24, "i8237": 24, "b44": 30, "rtl8139": 32, "e1000-64k": 64, "tg3-40": 40,
+WIDTHS = {"reference": 26, "lance-isa": 24, "i8237": 24, "b44": 30, "rtl8139": 32, "e1000": 32, "e1000-64k": 64, "tg3-40": 40,
           "pci32-16m": 32}
-BOUNDARIES = {"reference": 16 * MIB, "lance-isa": 16 * MIB, "i8237": 64 * KIB, "b44": 0, "rtl8139": 0,
+BOUNDARIES = {"reference": 16 * MIB, "lance-isa": 16 * MIB, "i8237": 64 * KIB, "b44": 0, "rtl8139": 0, "e1000": 0,
               "e1000-64k": 64 * KIB, "tg3-40": 4 * GIB, "pci32-16m": 16 * MIB}
 
 

@@ -137,6 +137,18 @@ def test_characteristics_have_at_least_the_length_of_their_version(live: Any, br
     assert broken(world) == ["miniport-characteristics-length"]
 
 
+@pytest.mark.breaks("shutdown-registered")
+@pytest.mark.keeps("shutdown-registered")
+@pytest.mark.parametrize("ndis, supplied, found", [
+    ("5.1", False, ["shutdown-registered"]), ("5.1", True, []), ("5.0", False, []), ("4.0", False, [])])
+def test_shutdown_handler_stands_in_the_characteristics_of_ndis_5_1(live: Any, bare: Any, ndis: str, supplied: bool,
+                                                                    found: list[str]) -> None:
+    handlers = {"shutdown": lambda adapter: None} if supplied else {}
+    world = live(bare(**handlers), ndis=ndis)
+    assert [one.rule.id for one in world.machine.findings.notices if one.rule.id == "shutdown-registered"] == found
+    assert all(one.where is not None for one in world.machine.findings.notices)
+
+
 @pytest.mark.parametrize("windows, version, status", [
     ("2000", (5, 0), NDIS_STATUS_SUCCESS), ("2000", (5, 1), NDIS_STATUS_BAD_VERSION), ("nt4", (5, 0), NDIS_STATUS_BAD_VERSION),
     ("7", (5, 1), NDIS_STATUS_SUCCESS), ("7", (5, 2), NDIS_STATUS_BAD_VERSION), ("7", (6, 0), NDIS_STATUS_BAD_VERSION)])

@@ -194,3 +194,54 @@ def test_without_hypothesis_the_remedy_is_told() -> None:
             "except Exception as problem:\n    print(type(problem).__name__, problem.message, problem.remedy)")
     told = subprocess.run([sys.executable, "-c", code], cwd=HOUSE, capture_output=True, text=True, check=True).stdout
     assert told == "UsageError miniport_machine needs hypothesis, which is not installed pip install dmabed[hypothesis]\n"
+
+
+class LosesOne(ReferenceMiniport):
+    """Says of one frame that it is sent."""
+
+    def send(self, adapter: Any, packet: Any, flags: int) -> int:
+        return 0 if packet.length == 99 else super().send(adapter, packet, flags)
+
+
+def test_a_fault_excuses_its_own_frame_and_not_another() -> None:
+    with Stepper(faults=["frame-in#2=bad-crc"]) as life:
+        life.initialize()
+        life.send([60, 61, 62])
+        life.send([60, 61, 62])
+    with Stepper(LosesOne, faults=["frame-in#1=bad-crc"]) as life:
+        life.initialize()
+        with pytest.raises(StepFailedError, match="2 of 3 frames got lost.*more than frame-in#1=bad-crc explains"):
+            life.send([60, 99, 62])
+
+
+def test_a_fault_that_is_over_excuses_nothing_in_a_later_step() -> None:
+    for fault in ("frame-in#1=lost", "frame-out#1=underrun", "frame-in#1=link-flap"):
+        with Stepper(LosesOne, faults=[fault]) as life:
+            life.initialize()
+            life.send([60])
+            with pytest.raises(StepFailedError, match="frame-lost-without-fault"):
+                life.send([99])
+
+
+@pytest.mark.parametrize("fault", ["interrupt#1=delayed", "preempt#150=interrupt", "indicate#1=late", "dma-write#1=late", "request#1=storm"])
+def test_what_only_comes_late_or_often_explains_no_loss(fault: str) -> None:
+    with Stepper(faults=[fault]) as life:
+        life.initialize()
+        life.send([60, 61, 62])
+    with Stepper(LosesOne, faults=[fault]) as life:
+        life.initialize()
+        with pytest.raises(StepFailedError, match="got lost|frame-lost"):
+            life.send([60, 99, 62])
+
+
+@pytest.mark.parametrize("fault", [
+    "frame-in#1=burst", "frame-in#2=link-down", "frame-out#1=never", "frame-out#2=underrun", "send#1=burst", "request#11=filter-0",
+    "NdisMMapIoSpace#1", "frame-in#1+=lost", "frame-in#2=bit-flip", "interrupt#1=lost", "indicate#1=hold", "link#1=down"])
+def test_the_reference_miniport_takes_each_of_them(fault: str) -> None:
+    with Stepper(faults=[fault], seed=3) as life:
+        life.initialize()
+        for _ in range(3):
+            if life.state == "up":
+                life.send([60, 61, 1514])
+                life.receive([64, 65])
+                life.query("OID_GEN_XMIT_OK", 4)

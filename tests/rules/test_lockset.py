@@ -75,7 +75,7 @@ def both(first: Touch, second: Touch) -> Touch:
     return run
 
 
-def life(base: Any = ReferenceMiniport, *, processors: int = 2, seed: int = 1, **handlers: Touch) -> World:
+def life(base: Any = ReferenceMiniport, *, processors: int = 2, seed: int = 1, how: str = "halt", **handlers: Touch) -> World:
     """One life of a reference miniport that runs a function first in each handler that is named, on a context of its own."""
     space: dict[str, Any] = {name: _before(base, name, touch) for name, touch in handlers.items()}
     made: dict[Any, Shared] = {}
@@ -102,7 +102,7 @@ def life(base: Any = ReferenceMiniport, *, processors: int = 2, seed: int = 1, *
         return made[adapter]
 
     sharing = type("Sharing", (base,), {**space, "initialize": initialize, "halt": halt, "shared": _shared})
-    return run_world(WorldSpec(frames=4, processors=processors, seed=seed), sharing, HERE)
+    return run_world(WorldSpec(frames=4, processors=processors, seed=seed, life=how), sharing, HERE)
 
 
 def _before(base: Any, name: str, touch: Touch) -> Any:
@@ -167,6 +167,18 @@ def test_a_field_under_a_common_lock_or_of_one_handler_is_no_race(handlers: dict
 @pytest.mark.keeps("lockset")
 def test_ndis_itself_holds_a_lock_around_the_handlers_of_a_serialized_miniport() -> None:
     assert found(life(SerializedReferenceMiniport, send=write, handle_interrupt=write, query_information=write)) == []
+
+
+@pytest.mark.keeps("lockset")
+def test_on_the_way_back_to_d0_no_other_handler_runs() -> None:
+    """Sets that came before and hold as many locks are of another kind."""
+    assert found(life(how="suspend", handle_interrupt=under(write), _wake=write)) == []
+
+
+@pytest.mark.breaks("lockset")
+@pytest.mark.parametrize("handler", ["_sleep", "set_information"])
+def test_on_the_way_to_d3_and_in_other_sets_handlers_do_run(handler: str) -> None:
+    assert found(life(how="suspend", handle_interrupt=under(write), **{handler: write})) == ["lockset"]
 
 
 @pytest.mark.parametrize(("processors", "rules"), [(1, []), (2, ["lockset"]), (4, ["lockset"])])

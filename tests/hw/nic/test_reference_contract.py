@@ -24,7 +24,7 @@ WIRED = {
     "test_a_length_stored_after_ownership_comes_too_late": "the program fetches at the doorbell; the finding is the same",
     "test_a_change_after_the_doorbell_is_a_change_of_what_the_card_owns": "the program fetches later; the finding is the same",
 }
-"""Tests of the reference NIC that say what a smart one does otherwise, each with the reason; `tests/hw/nic/test_smart.py` has its own."""
+"""Tests of the reference NIC that say what a smart one does otherwise, each with the reason; `test_smart_card.py` has its own."""
 
 
 @pytest.fixture

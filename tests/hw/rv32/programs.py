@@ -45,6 +45,47 @@ def _word(rng: random.Random) -> int:
     return rng.choice([asm("ecall"), asm("ebreak"), asm("lw", 8, 7), rng.getrandbits(32), asm("lw", 8, 3, imm=2)])
 
 
+def loops(seed: int) -> list[int]:
+    """A program that runs for ever: a loop with branches that calls functions, each with a loop of its own that counts x20 down."""
+    rng = random.Random(seed)
+    functions = [
+        [asm("addi", 20, 0, imm=rng.randrange(1, 6)), *_straight(rng), asm("addi", 20, 20, imm=-1), 0, *_straight(rng), asm("jalr", 0, 1)]
+        for _ in range(3)
+    ]
+    for body in functions:
+        turn = body.index(0)
+        body[turn] = asm("bne", rs1=20, rs2=0, imm=-4 * rng.randrange(1, turn))
+    body: list[int] = []
+    calls: list[int] = []
+    for _ in range(4):
+        body += _straight(rng)
+        skipped = _straight(rng)
+        body += [asm(rng.choice(BRANCHES), 0, rng.randrange(8, 16), rng.randrange(8, 16), 4 * len(skipped) + 8), *skipped]
+        calls.append(len(body))
+        body.append(0)
+    body.append(asm("jal", imm=-4 * len(body)))
+    starts = []
+    for function in functions:
+        starts.append(len(body))
+        body += function
+    for call in calls:
+        body[call] = asm("jal", 1, imm=4 * (rng.choice(starts) - call))
+    return body
+
+
+def _straight(rng: random.Random) -> list[int]:
+    words = []
+    for _ in range(rng.randrange(1, 6)):
+        a, b, c = (rng.randrange(8, 16) for _ in range(3))
+        words.append(rng.choice([
+            asm(rng.choice(REGISTER), a, b, c), asm(rng.choice(IMMEDIATE), a, b, imm=rng.randrange(-2048, 2048)),
+            asm(rng.choice(SHIFTS), a, b, imm=rng.randrange(32)),
+            asm(rng.choice(LOADS), a, rng.choice([3, 5]), imm=_displacement(rng) & -4),
+            asm(rng.choice(STORES), 0, 3, a, imm=_displacement(rng) & -4),
+        ]))
+    return words
+
+
 def _displacement(rng: random.Random) -> int:
     return rng.randrange(-64, 64) if rng.random() < 0.02 else 4 * rng.randrange(-16, 16)
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import pytest
 
 from hw.rv32 import translate
-from hw.rv32.engine import StopReason
+from hw.rv32.engine import StopReason, Trap, TrapCause
 from tests.hw.rv32.assembler import asm
-from tests.hw.rv32.card import CODE, DEVICE, RAM, Card
+from tests.hw.rv32.card import CODE, DEVICE, RAM, ROM, Card
 
 INCREMENT, DECREMENT = asm("addi", 6, 6, imm=1), asm("addi", 6, 6, imm=-1)
 LOOP = [INCREMENT, asm("addi"), asm("jal", imm=-8)]
@@ -76,12 +76,22 @@ def test_reset_and_fence_see_what_nobody_told(kind: str) -> None:
     card = Card(kind, [*LOOP[:2], asm("fence.i"), asm("jal", imm=-12)])
     card.engine.run(4 * HOT + 2)
     card.code[:4] = DECREMENT.to_bytes(4, "little")
-    card.engine.run(3)
-    assert card.engine.register(6) == HOT
+    card.engine.run(2 + 4 * HOT)
+    assert card.engine.register(6) == 1
     card.code[:4] = asm("addi", 6, 6, imm=5).to_bytes(4, "little")
     card.engine.reset(CODE)
     card.engine.run(1)
     assert card.engine.register(6) == 5
+
+
+def test_load_that_becomes_a_store_into_the_same_region(kind: str) -> None:
+    card = Card(kind, [asm("lw", 7, 5), asm("jal", imm=-4)], {5: ROM})
+    card.engine.run(2 * HOT)
+    card.code[:4] = asm("sw", rs1=5, rs2=6).to_bytes(4, "little")
+    card.engine.changed(CODE, 4)
+    assert card.engine.run(2 * HOT) is StopReason.TRAPPED
+    assert card.engine.trap == Trap(TrapCause.STORE_ACCESS, CODE, ROM)
+    assert card.rom[:4] == bytes(range(4))
 
 
 def test_data_beside_code_does_not_disturb_it(kind: str) -> None:

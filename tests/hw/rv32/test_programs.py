@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 import pytest
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 
 from hw.rv32.engine import StopReason, TrapCause
 from tests.hw.rv32 import programs
-from tests.hw.rv32.card import CODE, DEVICE, RAM, Card
+from tests.hw.rv32.card import CODE, DEVICE, RAM, ROM, Card
 
 SEEDS = 400
+REGISTERS = {3: RAM + 4096, 5: ROM + 64, **{number: number for number in range(8, 16)}}
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, 50))
@@ -34,6 +36,29 @@ def test_an_instruction_at_a_time_is_the_same_as_all_at_once(kind: str) -> None:
         for _ in range(600):
             single.engine.run(1)
         assert whole.state() == single.state(), seed
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_hot_loops_with_calls_are_the_same_however_they_are_cut(kind: str, seed: int) -> None:
+    whole, single, cut = (Card(kind, programs.loops(seed), REGISTERS) for _ in range(3))
+    budgets = random.Random(seed)
+    for _ in range(3):
+        assert whole.engine.run(3000) is StopReason.BUDGET
+        for _ in range(3000 if kind == "python" else 0):
+            single.engine.run(1)
+        while (left := whole.engine.executed - cut.engine.executed) > 0:
+            cut.engine.run(min(left, budgets.randrange(400)))
+        assert cut.state() == whole.state()
+        assert kind != "python" or single.state() == whole.state()
+    assert min(whole.registers()[number] for number in (1, 3, 5)) >= CODE
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_both_engines_agree_on_hot_loops_with_calls(unicorn: str, seed: int) -> None:
+    ours, theirs = (Card(kind, programs.loops(seed), REGISTERS) for kind in ("python", unicorn))
+    for budget in (5000, 77, 5000):
+        assert ours.engine.run(budget) is theirs.engine.run(budget) is StopReason.BUDGET
+        assert ours.state() == theirs.state()
 
 
 def test_a_run_is_deterministic(kind: str) -> None:

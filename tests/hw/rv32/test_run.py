@@ -6,13 +6,14 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
-from hw.rv32.engine import PAGE, BusFault, Region, StopReason, make_engine
+from hw.rv32.engine import PAGE, BusFault, Engine, Region, StopReason, make_engine
 from tests.hw.rv32.assembler import asm
 from tests.hw.rv32.card import CODE, DEVICE, NOBODY, RAM, Bus, Card
-from verifier.errors import UsageError
+from verifier.errors import BedError, UsageError
 
 LOOP = [
     asm("addi", 6, 6, imm=1), asm("andi", 7, 6, imm=3), asm("bne", 0, 7, 0, imm=12),
@@ -181,3 +182,26 @@ def test_the_engine_of_python_does_not_import_unicorn() -> None:
     program = "import sys, hw.rv32.engine as e; e.make_engine('python', [], None); print('unicorn' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("number", [-1, 32, 33])
+def test_register_that_does_not_exist_is_refused(kind: str, number: int) -> None:
+    engine = Card(kind, []).engine
+    with pytest.raises(UsageError, match=f"x{number}"):
+        engine.register(number)
+    with pytest.raises(UsageError, match=f"x{number}"):
+        engine.set_register(number, 1)
+
+
+@pytest.mark.parametrize("use", [
+    lambda engine: engine.reset(0), lambda engine: engine.register(5),
+    lambda engine: engine.set_register(5, 1), lambda engine: engine.run(1),
+])
+def test_bus_that_uses_the_engine_that_calls_it_is_refused(kind: str, use: Callable[[Engine], object]) -> None:
+    card = Card(kind, [asm("addi"), asm("lw", 7, 5)], {5: DEVICE})
+    card.bus.then = lambda: use(card.engine)
+    with pytest.raises(BedError, match="the engine that was calling it"):
+        card.engine.run(5)
+    assert (card.engine.pc, card.engine.executed, card.engine.register(5)) == (CODE + 4, 1, DEVICE)
+    card.bus.then = lambda: None
+    assert card.engine.run(1) is StopReason.BUDGET

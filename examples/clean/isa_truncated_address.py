@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The buffers lie where 24 address lines reach.
+
+Twin of ``flawed/isa_truncated_address.py``. The notice contig-not-for-ndis-dma stays.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from miniport.adapter import Adapter
+from miniport.pcnet import PcnetIsaMiniport
+from miniport.pcnet import hardware as hw
+from miniport.reference import core
+from miniport.reference.core import BUFFER_BYTES, RX_SLOTS, TX_SLOTS
+from miniport.reference.hardware import Limits
+from miniport.status import NDIS_STATUS_RESOURCES
+from miniport.view import View
+
+BYTES = BUFFER_BYTES * (TX_SLOTS + RX_SLOTS)
+HIGHEST = 0xFFFFFF
+
+
+class IsaTruncatedAddress(PcnetIsaMiniport):
+    """Buffers from the contiguous routine."""
+
+    machine = {"nic": "pcnet-isa"}
+
+    def _claim_dma(self, adapter: Adapter, context: core.Context, limits: Limits, dma_size: int, undo: ExitStack) -> int:
+        """Contiguous memory for the buffers while memory is still empty, then as in the miniport."""
+        block = adapter.mm_allocate_contiguous_memory(BYTES, HIGHEST)
+        if block is None:
+            return NDIS_STATUS_RESOURCES
+        undo.callback(adapter.mm_free_contiguous_memory, block)
+        base = adapter.mm_get_physical_address(block)
+        context.buffers, context.buffers_address = block, base
+        return super()._claim_dma(adapter, context, limits, dma_size, undo)
+
+    def _memory(self, adapter: Adapter, context: core.Context, limits: Limits, name: str, size: int, count: int,
+                undo: ExitStack) -> tuple[View | None, int]:
+        """The buffers are there; the rest as in the miniport."""
+        if name == "buffers":
+            return context.buffers, context.buffers_address
+        return super()._memory(adapter, context, limits, name, size, count, undo)
+
+    def _start(self, adapter: Adapter, context: core.Context) -> None:
+        """As in the miniport: from here on the card may use what it was given."""
+        adapter.raw_write_port_ushort(context.registers, hw.RDP, hw.CSR0_STRT | hw.CSR0_IENA)
