@@ -47,8 +47,8 @@ class ProcessorPort:
     """Loads and stores of the processors of one machine."""
 
     __slots__ = (
-        "_clock", "_findings", "_machine", "_ram", "access", "cells", "contexts", "direct", "on_bare_write", "on_race",
-        "scheduler", "spans", "tagged", "touched")
+        "_clock", "_findings", "_machine", "_ram", "access", "cells", "contexts", "direct", "epoch", "on_bare_write", "on_meet",
+        "on_race", "scheduler", "spans", "tagged", "touched")
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -69,6 +69,11 @@ class ProcessorPort:
         """Called with (block, offset, size, bit, bits of the rivals that were there) at the first access of a kind that meets one."""
         self.on_bare_write: Callable[[int, int], None] | None = None
         """Called with (virtual address, bit) at the first store of a kind that holds no lock."""
+        self.on_meet: Callable[[Block, int, int, bool], None] | None = None
+        """Called with (block, offset, size, True for a store) before each access to memory in which handlers hand things over: memory
+        that only processors use, and elements of arrays. None where nobody asks."""
+        self.epoch = 0
+        """Goes on with every store that hands something over: to memory that is shared with a device, by a lock, interlocked."""
         self.touched: dict[int, int] = {}
         """The kinds of access that each field has seen, by virtual address."""
 
@@ -90,6 +95,8 @@ class ProcessorPort:
 
     def load(self, block: Block, offset: int, size: int) -> bytes:
         """*size* bytes of *block* from *offset* on. Out of bounds or freed: a finding, and what lies there."""
+        if self.on_meet is not None and block.kind is BlockKind.POOL:
+            self.on_meet(block, offset, size, False)
         sound = block.live and offset >= 0 and offset + size <= block.size
         if not sound and not self._wrong(block, offset, size, "read of"):
             self._clock.advance(LOAD_NS)
@@ -169,6 +176,11 @@ class ProcessorPort:
     def store(self, block: Block, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write *data* into *block* at *offset*."""
         size = len(data)
+        if self.on_meet is not None:
+            if block.kind is BlockKind.POOL:
+                self.on_meet(block, offset, size, True)
+            else:
+                self.epoch += 1
         sound = block.live and offset >= 0 and offset + size <= block.size
         if not sound and not self._wrong(block, offset, size, "write of"):
             return

@@ -24,8 +24,8 @@ class Joined(Register):
 
 
 def joined(device: type[RegisterFile], offset: int, size: int, writes: bool) -> Slot | None:
-    """The slot that stands for an access of *size* bytes at *offset*, named after the first register it meets; a register whose
-    width differs from *size* where its data sheet forbids the access; None where no register is."""
+    """The slot that stands for an access of *size* bytes at *offset*, named after the first register it meets. Where the data sheet
+    forbids the access: a register that it meets and whose width differs from *size*. None where there is no such register."""
     key = offset, size, writes
     if key not in device.parts:
         device.parts[key] = _join(device, offset, size, writes)
@@ -49,9 +49,9 @@ def _join(device: type[RegisterFile], offset: int, size: int, writes: bool) -> S
     if not pieces:
         return None
     first = pieces[0][0]
-    for slot, _, count, _ in pieces:
-        if size not in SIZES or offset % size or (count < slot.width and ("w" if writes else "r") not in slot.register.splits):
-            return slot if slot.width != size else first
+    kind = "w" if writes else "r"
+    if size not in SIZES or offset % size or any(count < slot.width and kind not in slot.register.splits for slot, _, count, _ in pieces):
+        return next((slot for slot, _, _, _ in pieces if slot.width != size), None)
     covered = sum(((1 << 8 * count) - 1) << 8 * at for _, _, count, at in pieces)
     everything = (1 << 8 * size) - 1
     reserved = everything & ~covered

@@ -189,15 +189,23 @@ class ArrayView:
         array = self._array
         if not 0 <= index < array.count:
             raise IndexError(f"{array.name}[{index}]: the array has {array.count} elements")
-        element = array.element
-        return element.get(self._context, self._offset + index * element.size)
+        element, context = array.element, self._context
+        offset = self._offset + index * element.size
+        meet = context._port.on_meet
+        if meet is not None:
+            meet(context._block, context.view.offset + offset, element.size, False)
+        return element.get(context, offset)
 
     def __setitem__(self, index: int, value: Any) -> None:
         array = self._array
         if not 0 <= index < array.count:
             raise IndexError(f"{array.name}[{index}]: the array has {array.count} elements")
-        element = array.element
-        element.put(self._context, self._offset + index * element.size, value)
+        element, context = array.element, self._context
+        offset = self._offset + index * element.size
+        meet = context._port.on_meet
+        if meet is not None:
+            meet(context._block, context.view.offset + offset, element.size, True)
+        element.put(context, offset, value)
 
 
 class _ContextType(type):

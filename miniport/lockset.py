@@ -8,8 +8,9 @@ field that `send` changes under no lock and `handle_interrupt` under another is 
 Held to be a lock: each spin lock, the interrupt (in `isr`, and in the function of NdisMSynchronizeWithInterrupt), and the
 lock that NDIS holds around the handlers of a serialized miniport. Not looked at: initialize, halt, shutdown, reset and the set of
 OID_PNP_SET_POWER to D0, which have the adapter to themselves or stop the card first; accesses by the interlocked routines;
-elements of arrays, which a ring hands over from one handler to the other together with the descriptor; and reading alone in
-requests and in `check_for_hang`, where a number of one word is a snapshot.
+and reading alone in requests and in `check_for_hang`, where a number of one word is a snapshot. Elements of arrays and plain memory are
+handed over from one handler to the other, as a slot of a ring is together with its descriptor: there handlers have to meet
+(`miniport.meetings`).
 
 An access costs a look at a mask. Its line is noted where rivals meet, and where a field is written under no lock.
 """
@@ -22,6 +23,7 @@ from weakref import WeakKeyDictionary
 from hw.processor_port import Access
 from miniport.context import Array, ContextField
 from miniport.handlers import METHODS, Handler
+from miniport.meetings import Meetings
 from verifier.address import Span
 from verifier.address_book import Block
 from verifier.rule import rule
@@ -52,7 +54,7 @@ _SNAPSHOT = Handler.QUERY_INFORMATION | Handler.CHECK_FOR_HANG
 """Handlers in which reading alone is no race."""
 
 
-class _Kind:
+class Kind:
     """One kind of access."""
 
     __slots__ = ("group", "handler", "locks", "order", "writes")
@@ -66,7 +68,7 @@ class _Kind:
         self.order = (len(locks), not writes, handler, sorted(locks))
         """Which of several rivals a finding names."""
 
-    def races(self, other: _Kind, many: bool) -> bool:
+    def races(self, other: Kind, many: bool) -> bool:
         """True if the two can meet with no lock between them."""
         if not (self.writes or other.writes) or self.locks & other.locks:
             return False
@@ -87,7 +89,7 @@ class _Kinds:
 
     def __init__(self, many: bool) -> None:
         self.many = many
-        self.all: list[_Kind] = []
+        self.all: list[Kind] = []
         self.rivals: list[int] = []
         """For each kind the bits of those that it races with."""
         self.accesses: dict[tuple[int, int, frozenset[str]], Access] = {}
@@ -98,12 +100,12 @@ class _Kinds:
         if access is None:
             access = self.accesses[handler, group, locks] = Access(1 << len(self.all), not locks)
             for writes in (False, True):
-                self._enter(_Kind(handler, group, writes, locks))
+                self._enter(Kind(handler, group, writes, locks))
             for number, entered in enumerate(self.accesses.values()):
                 entered.read_rivals, entered.write_rivals = self.rivals[2 * number:2 * number + 2]
         return access
 
-    def _enter(self, kind: _Kind) -> None:
+    def _enter(self, kind: Kind) -> None:
         own, rivals = 1 << len(self.all), 0
         for number, other in enumerate(self.all):
             if kind.races(other, self.many):
@@ -136,7 +138,7 @@ class Lockset:
     rivals meet there."""
 
     __slots__ = ("_group", "_handler", "_held", "_kinds", "_known", "_late", "_lines", "_names", "_ndis", "_outer", "_port", "_told",
-                 "waking")
+                 "meetings", "waking")
 
     def __init__(self, ndis: Ndis) -> None:
         self._ndis = ndis
@@ -152,17 +154,21 @@ class Lockset:
         """What the accesses are, by handler, group and held locks."""
         self._names: dict[Any, str] = {}
         """The name of each lock that was held; two of one name are told apart."""
-        self._late: dict[int, tuple[Block, int, int, _Kind, Where | None, _Kind]] = {}
+        self._late: dict[int, tuple[Block, int, int, Kind, Where | None, Kind]] = {}
         """Races whose line to blame was not noted; the next access from there tells it, else `finish`."""
         self._lines: dict[tuple[int, int], Where | None] = {}
         """Where a field was first written without a lock, by address and bit."""
         self._told: set[int] = set()
+        self.meetings = Meetings(ndis, self) if self._kinds.many else None
+        """Where handlers meet in memory that is handed over; None on one processor."""
         self.waking = False
         """True during OID_PNP_SET_POWER to D0: the card is as after power-up, and no other handler runs before it is started."""
 
     def enter(self, handler: int) -> tuple[int, int, int, Access | None]:
         """*handler* begins; returns what `leave` takes back."""
         before = (self._handler, self._group, self._outer, self._port.access)
+        if self.meetings is not None:
+            self.meetings.enter(self._ndis.scheduler.current.number)
         if handler & _AT_DIRQL:
             self._outer = len(self._held)
         self._handler = handler
@@ -174,9 +180,12 @@ class Lockset:
     def leave(self, before: tuple[int, int, int, Access | None]) -> None:
         """The handler is done; the one that it interrupted goes on."""
         self._handler, self._group, self._outer, self._port.access = before
+        if self.meetings is not None:
+            self.meetings.leave()
 
     def locks_changed(self) -> None:
         """Work out which kind the accesses are from here on."""
+        self._port.epoch += 1
         key = (self._handler, self._group, self.waking, *self._held[self._outer:])
         try:
             self._port.access = self._known[key]
@@ -231,20 +240,31 @@ class Lockset:
             else:
                 self._report(block, offset, size, kind, where, other, None)
 
+    def kind_of(self, bit: int) -> Kind:
+        """The kind of access with *bit*."""
+        return self._kinds.all[bit.bit_length() - 1]
+
+    def worst_of(self, bits: int) -> Kind:
+        """The kind among *bits* that a finding names."""
+        return self._kinds.all[self._kinds.first_of(bits)]
+
     def finish(self) -> None:
         """The world is over: what no later access told is told now, at the handler that is to blame."""
         for block, offset, size, kind, where, other in self._late.values():
             self._report(block, offset, size, other, self._line_of(other), kind, where)
         self._late.clear()
 
-    def _line_of(self, kind: _Kind) -> Where | None:
+    def _line_of(self, kind: Kind) -> Where | None:
         return where_of_function(getattr(self._ndis.miniport, METHODS[kind.handler], None))
 
-    def _report(self, block: Block, offset: int, size: int, kind: _Kind, where: Where | None, other: _Kind, line: Where | None) -> None:
-        """A finding at *where*, an access of *kind*; *line* is that of *other*, None for the whole handler."""
-        field = self._field(block, offset)
-        if field is None or isinstance(field, Array):
-            return
+    def _report(self, block: Block, offset: int, size: int, kind: Kind, where: Where | None, other: Kind, line: Where | None) -> None:
+        field = self.field(block, offset)
+        if field is not None and not isinstance(field, Array):
+            self.report(block, offset, size, field.name, kind, where, other, line)
+
+    def report(self, block: Block, offset: int, size: int, name: str, kind: Kind, where: Where | None, other: Kind,
+               line: Where | None) -> None:
+        """A finding at *where*, an access of *kind* to what is called *name*; *line* is that of *other*, None for the whole handler."""
         if other is kind:
             story, related = f"{kind.text}, and runs on several processors at once", []
         else:
@@ -254,11 +274,11 @@ class Lockset:
         if Handler.ISR in (kind.group, other.group) and (kind.locks | other.locks) - {INTERRUPT_LOCK, NDIS_LOCK}:
             also += ("lock-not-for-isr",)
         self._ndis.findings.report(
-            LOCKSET, f"{field.name} is shared and no lock is common: {story}", where=where, space="virtual",
+            LOCKSET, f"{name} is shared and no lock is common: {story}", where=where, space="virtual",
             span=Span(block.virtual + offset, size), block=block, subject=("lockset", block.virtual + offset), related=related,
             also=also)
 
-    def _field(self, block: Block, offset: int) -> ContextField | None:
+    def field(self, block: Block, offset: int) -> ContextField | None:
         """The field of a context that lies at *offset* of *block*."""
         for context in reversed(self._ndis.port.contexts):
             if context.view.block is block:

@@ -134,6 +134,8 @@ class Ndis:
         self.lockset = Lockset(self)
         self.lock_order = LockOrder(self)
         self.port.on_race, self.port.on_bare_write = self.lockset.race, self.lockset.note
+        if self.lockset.meetings is not None:
+            self.port.on_meet = self.lockset.meetings.meet
 
     # Entering the miniport
 

@@ -287,6 +287,8 @@ class E1000Nic(E1000Transmit, E1000Receive, E1000Host):
             yield from ring.pointers()
             for index, raw in ring.taken.items():
                 value = int.from_bytes(raw, "little")
+                if ring is self.tx and Transmit.DEXT.get(value) and not Data.DTYP.get(value):
+                    continue  # a context descriptor has no buffer
                 length = self.buffer_bytes if ring is self.rx else Data.LENGTH.get(value) if Transmit.DEXT.get(value) \
                     else Transmit.LENGTH.get(value)
                 if length and value & Transmit.ADDRESS.mask:

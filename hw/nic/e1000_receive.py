@@ -124,6 +124,8 @@ class E1000Receive(E1000Interrupts):
         self.count_octets("TOR", len(frame) + FCS_BYTES)
         spoil, self.spoil = self.spoil, ""
         if spoil == "overrun" or sum(len(f) for f, _, _ in self._fifo) + len(frame) > PBA.RXA.get(self.values[_PBA]) * 1024:
+            if spoil != "overrun":
+                self.spoil = spoil  # what was to go wrong with the frame does not come about
             self._overrun(frame)
             return
         self._fifo.append((frame, error, spoil))

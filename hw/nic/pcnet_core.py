@@ -80,7 +80,7 @@ class PcnetCore(Receiver):
             number = self._asked
         found = self.banks[bank].get(number)
         if found is not None and number != self._asked:  # RAP was lost on its way: what is written is not meant for this register
-            return replace(found, reserved=0)
+            return replace(found, reserved=0, tagged=0)
         if found is None:
             verb = "read" if value is None else "write"
             self.machine.findings.report(

@@ -16,7 +16,7 @@ from hw.limits import PRESETS, DmaLimits
 from hw.nic.base import WIRE_FAULTS, LivePointer, Nic
 from hw.nic.eeprom93c46 import ERASED, WORDS, Eeprom93C46
 from hw.nic.rtl8139_receive import Receiver
-from hw.nic.rtl8139_registers import CONFIG4, CR, EECR, ISR, SLOTS, Registers
+from hw.nic.rtl8139_registers import CR, EECR, ISR, Registers
 from hw.nic.rtl8139_transmit import Transmitter
 from hw.pci import Bar
 from hw.register import Slot
@@ -191,7 +191,7 @@ class Rtl8139Nic(Transmitter, Receiver):
 
     def on_write_CONFIG4(self, old: int, new: int) -> None:
         """Locked."""
-        self._locked("CONFIG4", old & CONFIG4.mask_of("rw"))
+        self._locked("CONFIG4", old)
 
     def on_read_EECR(self, value: int) -> int:
         """The pin that the EEPROM drives shows while it is programmed."""
@@ -322,9 +322,8 @@ class Rtl8139Nic(Transmitter, Receiver):
         self._autoload()
 
     def resumed(self) -> None:
-        """A cause that is set pulls the line again; slots that were handed over go out."""
+        """A cause that is set pulls the line again; slots that were handed over go out, the timer counts on."""
         self.update_line()
+        self.resume_receiver()
         self._schedule(0)
-
-
-assert SLOTS == 4, "TSDS has four bits of each kind"
+        self._start_timer()

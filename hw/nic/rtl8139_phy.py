@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from hw.nic import phy
 from hw.nic.base import Nic
-from hw.nic.rtl8139_registers import ANAR, BMCR, BMSR, CSCR, ISR, MSR, Registers
+from hw.nic.rtl8139_phy_registers import ANAR, BMCR, BMSR, CSCR
+from hw.nic.rtl8139_registers import ISR, MSR, Registers
 from verifier.events import Kind
 
 if TYPE_CHECKING:

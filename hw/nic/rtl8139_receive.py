@@ -7,7 +7,7 @@ Packets lie one behind the other, each with a header of four bytes, on multiples
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, ClassVar
 from zlib import crc32
 
@@ -36,13 +36,16 @@ if TYPE_CHECKING:
 
 READ_POINTER = rule(
     "rx-read-pointer", "write CAPR with the offset of the next unread packet minus 16, modulo the length of the ring",
-    text="The read pointer of a byte ring names the next unread packet and never passes what the card has written.")
+    text="The read pointer of a byte ring names the next unread packet and never passes what the card has written (RTL8139: "
+    "FreeBSD if_rl.c, Linux 8139too.c).")
 RING_UNSET = rule(
     "rx-ring-unset", "write the address of the receive ring before the receiver is enabled",
-    text="The receiver runs only on a ring whose address was written since the last reset.")
+    text="The receiver runs only on a ring whose address was written since the last reset (RTL8139: the order of FreeBSD if_rl.c, Linux "
+    "8139too.c and iPXE realtek.c).")
 CONFIG_NEEDS_ENABLE = rule(
     "config-needs-enable", "enable the receiver first, then write its configuration",
-    text="A configuration that the card takes only while the engine is enabled is written after the engine was enabled.")
+    text="A configuration that the card takes only while the engine is enabled is written after the engine was enabled (RTL8139: iPXE "
+    "realtek.c, Minix rtl8139.h, Linux 8139too.c).")
 
 SMALLEST_RING = 8 * KIB
 LONGEST = 4096
@@ -82,6 +85,8 @@ class Receiver(Medium):
         self._received = 0
         self._run = 0
         """Counts the starts of the receiver: what an earlier run still copies is lost."""
+        self._held: list[Callable[[], None]] = []
+        """Copies that the card has still to finish when it is awake again."""
         super().__init__(machine, limits, adapter, mac)
 
     # Registers
@@ -155,6 +160,12 @@ class Receiver(Medium):
     def stop_receiver(self) -> None:
         """RE was cleared: what is being copied is not finished."""
         self._run += 1
+
+    def resume_receiver(self) -> None:
+        """The card is awake again: what it was copying is finished."""
+        held, self._held = self._held, []
+        for finish in held:
+            finish()
 
     def forget_ring(self) -> None:
         """As after a reset of the card."""
@@ -264,7 +275,10 @@ class Receiver(Medium):
             status ^= _ROK
 
         def finish() -> None:
-            if run != self._run or not self.awake:
+            if run != self._run:
+                return
+            if not self.awake:
+                self._held.append(finish)
                 return
             self.armed_by = self._started_at
             body = at + HEADER.size

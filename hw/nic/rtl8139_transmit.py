@@ -17,6 +17,8 @@ from hw.nic.base import LivePointer
 from hw.nic.rtl8139_phy import Medium
 from hw.nic.rtl8139_registers import CR, CRC_BYTES, ISR, SLOTS, TCR, TSD, Registers
 from verifier.address import Span, hex_address
+from verifier.address_book import Block
+from verifier.rule import Rule
 from verifier.where import Where
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ class Transmitter(Medium):
         self._aborted_slot = False
         self._stalled = False
         """True from a frame that is never sent to the next reset."""
+        self._watched: list[Block] = []
+        """Blocks that hold buffers: stores into them are looked at."""
         super().__init__(machine, limits, adapter, mac)
 
     # Registers
@@ -124,6 +128,7 @@ class Transmitter(Medium):
             self._schedule(FETCH_NS)
 
     def _moved(self, slot: int, old: int, new: int) -> None:
+        self._watch(new & ~3)
         if new != old and self._transmitting and not self.values[_TSD + slot] & _OWN:
             self.machine.findings.report(
                 rules.DESC_OWN_LAST, f"{self.name} TSAD{slot} was written after TSD{slot} had handed slot {slot} over: the card may have "
@@ -134,6 +139,38 @@ class Transmitter(Medium):
             self.machine.findings.report(
                 rules.DMA_ALIGNMENT, f"{self.name} TSAD{slot}: {hex_address(new)} is not on a multiple of 4; the card drops the low bits "
                 f"and reads from {hex_address(new & ~3)} on", where=self.armed_by, space="logical", span=Span(new & ~3, 4), block=block)
+
+    def _watch(self, address: int) -> None:
+        """A buffer lies at *address*: what is stored there while the card has the slot comes too late."""
+        block = self.dma.book.find(self.machine.bus.to_physical(address), 1)
+        if block is not None and block.adapter == self.adapter and block not in self._watched:
+            if block.watchers is None:
+                block.watchers = []
+            block.watchers.append(self._stored)
+            self._watched.append(block)
+
+    def _stored(self, physical: int, size: int) -> None:
+        """A processor stored into a block with buffers."""
+        if not self._transmitting or not self.dma.bus_master or self.dma.parked:
+            return
+        for slot in range(SLOTS):
+            if not self.values[_TSD + slot] & _OWN and self._holds(slot, self.values[_TSD + slot], physical, size):
+                self._stored_late(rules.DESC_OWNER, slot, "while the card has the slot", self._armed[slot])
+        for device, register, value, where in self.machine.bus.posted:
+            slot = register.index - _TSD
+            if device is self and 0 <= slot < SLOTS and not value & _OWN and self._holds(slot, value, physical, size):
+                self._stored_late(rules.DESC_BEFORE_DOORBELL, slot, f"after TSD{slot} was written, which may reach the card first", where)
+
+    def _holds(self, slot: int, status: int, physical: int, size: int) -> bool:
+        """True if the frame that *status* describes has bytes among those that were stored."""
+        start = self.machine.bus.to_physical(self.values[_TSAD + slot] & ~3)
+        return start < physical + size and physical < start + (status & _SIZE)
+
+    def _stored_late(self, broken: Rule, slot: int, when: str, handed: Where | None) -> None:
+        span = Span(self.values[_TSAD + slot] & ~3, self.values[_TSD + slot] & _SIZE or 1)
+        self.machine.findings.report(
+            broken, f"{self.name}: the frame of transmit slot {slot} was stored to {when}", where=handed, space="logical", span=span,
+            subject=("frame", slot), related=[("the store that came too late", self.machine.where.capture())])
 
     @property
     def _transmitting(self) -> bool:
@@ -155,6 +192,10 @@ class Transmitter(Medium):
 
     def forget_slots(self) -> None:
         """As after a reset of the card."""
+        for block in self._watched:
+            if block.watchers is not None and self._stored in block.watchers:
+                block.watchers.remove(self._stored)
+        self._watched.clear()
         self._stalled = self._aborted_slot = False
         self._turn = 0
 
@@ -205,6 +246,7 @@ class Transmitter(Medium):
         """The wire has the last bit of the frame, or it never will."""
         self._sending = None
         if not self.awake:
+            self.values[_TSD + slot] &= ~_OWN  # asleep: the frame goes out anew when the card is back
             return
         threshold = TSD.ERTXTH.get(self.values[_TSD + slot]) * THRESHOLD_UNIT or 8
         if effect == "underrun" and threshold >= len(data) and self.machine.injector is not None:

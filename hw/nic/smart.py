@@ -19,21 +19,18 @@ from hw.nic.reference import ReferenceNic, Ring
 from hw.nic.reference_registers import CTRL, ID
 from hw.nic.smart_boot import IMAGE_FAULTS, BootRom
 from hw.nic.smart_bus import HOST_BASE, Load, Store
-from hw.nic.smart_core import WATCHDOG_NS, Core
+from hw.nic.smart_core import Core
 from hw.nic.smart_dma import DmaEngine
+from hw.nic.smart_life import ASSERTION, HANG, ProgramLife
 from hw.nic.smart_registers import FIRST_BOOT_REGISTER, KEPT_OVER_RESET, BootControl, BootError, SmartRegisters, State
-from hw.nic.smart_rules import FIRMWARE_ASSERT, FIRMWARE_HANG, FIRMWARE_TRAP
 from hw.nic.smart_wire import ChecksumBlock, ReceiveFifo, Transmitter, Waiting
 from hw.register import Slot
-from hw.rv32.engine import Trap
-from verifier.events import Kind
-from verifier.where import Where
 
 if TYPE_CHECKING:
     from hw.machine import Machine
 
 _I = SmartRegisters.index
-_CTRL, _STATE, _ERROR = _I["CTRL"], _I["BOOT_STATUS"], _I["BOOT_ERROR"]
+_CTRL, _STATE = _I["CTRL"], _I["BOOT_STATUS"]
 _TX_ENABLE, _RX_ENABLE, _RESET = CTRL.TX_ENABLE.mask, CTRL.RX_ENABLE.mask, CTRL.RESET.mask
 _ACTIVE = 0b1100
 _NO_PROGRAM = (State.ROM, State.FETCHING, State.STARTING, State.REFUSED)
@@ -41,14 +38,9 @@ _STARTABLE = (State.ROM, State.STOPPED, State.REFUSED, State.DEAD)
 _REPLACED = ("TX_HEAD", "RX_HEAD", "DMA_ERROR_LO", "DMA_ERROR_HI", "VERSION", "CAPABILITIES")
 _ADDED = ("STAT_TX", "STAT_RX", "STAT_MISSED", "STAT_TX_ERRORS")
 _OTHER_MAJOR = 1 << 16
-_INJECTED = 0xFFFF << 16
-"""ASSERTION where a fault fails one: a file that no program has."""
-
-_HANG = Effect("hang", "device", False, "the core stands still, and the watchdog expires 1 ms later")
-_ASSERTION = Effect("assertion", "device", False, "an assertion of the program fails")
 
 
-class SmartNic(ReferenceNic):
+class SmartNic(ReferenceNic, ProgramLife):
     """The reference NIC's host interface, run by firmware."""
 
     model: ClassVar[str] = "smart"
@@ -58,8 +50,8 @@ class SmartNic(ReferenceNic):
     faults: ClassVar[Mapping[str, tuple[Effect, ...]]] = {
         **ReferenceNic.faults,
         "image": IMAGE_FAULTS,
-        "boot": (_HANG, _ASSERTION, Effect("wrong-version", "device", False, "the program says that it speaks another version")),
-        "firmware": (_HANG, _ASSERTION),
+        "boot": (HANG, ASSERTION, Effect("wrong-version", "device", False, "the program says that it speaks another version")),
+        "firmware": (HANG, ASSERTION),
         "firmware-dma": (Effect("wrong-address", "device", False, "the program's transfer goes to an address where nobody answers"),),
         "doorbell": (Effect("lost", "device", False, "the program is not told of the doorbell"),),
     }
@@ -71,23 +63,15 @@ class SmartNic(ReferenceNic):
     def __init__(self, machine: Machine, limits: DmaLimits, adapter: int, mac: bytes) -> None:
         self.rom: BootRom | None = None
         """The boot ROM while it works."""
-        self.core: Core | None = None
-        """The core with its program; None before the first START and after a reset."""
+        self.core = None
         self.fifo = ReceiveFifo(self)
         self.transmitter = Transmitter(self)
         self.link_event = False
         self._dma_engine: DmaEngine | None = None
-        self._noted = 0
-        """TX_ACTIVE and RX_ACTIVE as the program says."""
         self._wrong_version = False
         super().__init__(machine, limits, adapter, mac)
 
     # Registers
-
-    @property
-    def state(self) -> State:
-        """BOOT_STATUS.STATE."""
-        return State(self.values[_STATE])
 
     @property
     def image_address(self) -> int:
@@ -101,7 +85,7 @@ class SmartNic(ReferenceNic):
 
     def write_register(self, slot: Slot, value: int) -> None:
         """Before READY the registers of the reference NIC do nothing, but for CTRL.RESET (data sheet 4.1)."""
-        if slot.offset < FIRST_BOOT_REGISTER and self.state in _NO_PROGRAM:
+        if slot.offset < FIRST_BOOT_REGISTER and self.values[_STATE] in _NO_PROGRAM:
             if slot.index == _CTRL and value & _RESET:
                 self._reset()
             return
@@ -142,6 +126,7 @@ class SmartNic(ReferenceNic):
         self.values[_I["BOOT_CTRL"]] = 0
         if new & BootControl.START.mask and self.state in _STARTABLE:
             self._forget_program()
+            self._clear_enables(_TX_ENABLE | _RX_ENABLE)
             for name in (*KEPT_OVER_RESET, "HEARTBEAT", "VERSION", "CAPABILITIES"):
                 self.values[_I[name]] = 0
             self._enter(State.FETCHING)
@@ -218,17 +203,10 @@ class SmartNic(ReferenceNic):
         self.fifo.empty("receiver off")
         self.transmitter.reset()
 
-    def _enter(self, state: State) -> None:
-        self.values[_STATE] = int(state)
-        error = BootError(self.values[_ERROR])
-        text = state.name if error is BootError.NONE else f"{state.name}, {error.name}"
-        self.machine.events.append((self.clock.now, Kind.FIRMWARE, 0, self.name, text))
-
     def refuse(self, error: BootError) -> None:
         """The boot ROM refuses the image."""
         self.rom = None
-        self.values[_ERROR] = int(error)
-        self._enter(State.REFUSED)
+        self._enter(State.REFUSED, error)
 
     def begin(self, image: Image) -> None:
         """The image is good: load it and start it."""
@@ -295,80 +273,12 @@ class SmartNic(ReferenceNic):
     def _dma_error(self, address: int) -> None:
         """A ring of a wrong size: the program finds it, and says so."""
 
-    # How a program ends
-
-    def reported(self, state: int) -> None:
-        """REPORT was written."""
-        if state == State.READY and self.state is State.STARTING:
-            self._enter(State.READY)
-        elif state == State.STOPPED and self.state is State.READY:
-            self._end(State.STOPPED, BootError.NONE)
-        elif state == State.REFUSED and self.state is State.STARTING:
-            self._end(State.REFUSED, BootError.VERSION)
-
-    def _end(self, state: State, error: BootError) -> None:
-        assert self.core is not None
-        self.core.stop()
-        self._noted = 0
-        self.values[_ERROR] = int(error)
-        self._enter(state)
-
-    def asserted(self, value: int) -> None:
-        """ASSERT was written: the program gave up."""
-        assert self.core is not None
-        pc = self.core.engine.pc
-        self.values[_I["ASSERTION"]] = value
-        self._end(State.DEAD, BootError.ASSERTION)
-        self.machine.findings.report(
-            FIRMWARE_ASSERT, f"{self.name}: an assertion of the firmware fails in {self.core.source.text(pc)}",
-            where=self.core.source.where(pc), subject=((self.name, "firmware"),), related=self._last_doorbells())
-
-    def trapped(self, trap: Trap) -> None:
-        """The core trapped."""
-        assert self.core is not None
-        self.values[_I["TRAP_PC"]] = trap.pc
-        self.values[_I["TRAP_CAUSE"]] = trap.cause.value
-        self._end(State.DEAD, BootError.TRAP)
-        self.machine.findings.report(
-            FIRMWARE_TRAP, f"{self.name}: the firmware traps in {self.core.source.text(trap.pc)}: {trap}",
-            where=self.core.source.where(trap.pc), subject=((self.name, "firmware"),), related=self._last_doorbells())
-
-    def hung_at(self, pc: int) -> None:
-        """The watchdog expires, and the program is at *pc*."""
-        assert self.core is not None
-        self.hung()
-        self.machine.findings.report(
-            FIRMWARE_HANG, f"{self.name}: the firmware ran for {WATCHDOG_NS // 1_000_000} ms without heartbeat and sleep, and is in "
-            f"{self.core.source.text(pc)}", where=self.core.source.where(pc), subject=((self.name, "firmware"),),
-            related=self._last_doorbells())
-
-    def hung(self) -> None:
-        """The watchdog expires."""
-        self.values[_I["WATCHDOG"]] = 1
-        self._end(State.DEAD, BootError.HANG)
-
-    def _last_doorbells(self) -> list[tuple[str, Where | None]]:
-        return [(f"the last {ring.what} doorbell", ring.doorbell) for ring in (self.tx, self.rx)]
-
-    def _bring_about(self, effect: str) -> bool:
-        """What a fault does to the program; True if it ends it."""
-        assert self.core is not None
-        if effect == "hang":
-            self.core.hang()
-        elif effect == "assertion":
-            self.values[_I["ASSERTION"]] = _INJECTED
-            self._end(State.DEAD, BootError.ASSERTION)
-        return effect in ("hang", "assertion")
-
-    def woken(self) -> bool:
-        """The core wakes in a world with an injector; True if that is its end."""
-        return self.state is State.READY and self._bring_about(self.fault("firmware"))
-
     # What the card's devices ask
 
     def engine_on(self, ring: Ring) -> bool:
         """True if the gate of the ring's channel is open."""
-        return bool(self.values[_CTRL] & (_TX_ENABLE if ring is self.tx else _RX_ENABLE))
+        values = self.values
+        return values[_STATE] == State.READY and bool(values[_CTRL] & (_TX_ENABLE if ring is self.tx else _RX_ENABLE))
 
     def nobody_answers(self) -> None:
         """A cycle of the card ended in a master abort."""
@@ -388,14 +298,20 @@ class SmartNic(ReferenceNic):
 
     def frame_leaves(self, local: int, length: int) -> int:
         """A frame goes to the wire: is every byte of it one that was written for it? Returns how many came from the host."""
-        assert self._dma_engine is not None
+        assert self._dma_engine is not None and self.core is not None
         tag = fetched = 0
-        for piece in self._dma_engine.taken_for(local, length):
-            self.armed_by = piece.armed_by
-            fetched += piece.length
-            tag = tag or self.dma.frame_tag(piece.logical, piece.length)
-            if not piece.spoiled:
-                self.dma.check_frame(piece.logical, piece.length, tag)
+        program = self.core.source.where(self.core.engine.pc)
+        findings = self.machine.findings
+        findings.beside = ((f"the firmware sends the frame in {program[0].co_name}", program),)
+        try:
+            for piece in self._dma_engine.taken_for(local, length):
+                self.armed_by = piece.armed_by
+                fetched += piece.length
+                tag = tag or self.dma.frame_tag(piece.logical, piece.length)
+                if not piece.spoiled:
+                    self.dma.check_frame(piece.logical, piece.length, tag)
+        finally:
+            findings.beside = ()
         return fetched
 
     def dropped(self, frame: bytes, why: str) -> None:

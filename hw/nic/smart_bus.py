@@ -38,7 +38,10 @@ class CardBus:
 
     def cell(self, address: int, cells: list[int], index: int) -> None:
         """A register at *address* that is nothing but ``cells[index]``."""
-        self.add(address, lambda: cells[index], lambda value: cells.__setitem__(index, value))
+        def store(value: int) -> None:
+            cells[index] = value
+
+        self.add(address, lambda: cells[index], store)
 
     def load(self, address: int, size: int) -> int:
         """What the core reads."""

@@ -38,7 +38,8 @@ class Core:
     """The core with its memory, from START to the next reset. It begins when `start` is called."""
 
     __slots__ = ("_begun", "_end", "_executed", "_fed", "_mailbox", "_nic", "_scheduled", "_stalled", "_started", "_timer_due",
-                 "_value", "_wanted", "bus", "engine", "heartbeats", "memory", "running", "sleeping", "source", "timer_ran_out")
+                 "_value", "_wanted", "bus", "engine", "heartbeats", "memory", "running", "sleeping", "source", "timer_ran_out",
+                 "worked")
 
     def __init__(self, nic: SmartNic, image: Image) -> None:
         ram, window = bytearray(_POISON * RAM_BYTES), bytearray(WINDOW_BYTES)
@@ -55,6 +56,8 @@ class Core:
         self.running = False
         """False before `start`, and from the moment on in which the program has ended, however that was."""
         self.sleeping = False
+        self.worked = False
+        """True if the program did something in this slice that others can see, or took a word."""
         self.heartbeats = 0
         self.timer_ran_out = False
         self._mailbox: deque[tuple[int, int]] = deque()
@@ -113,9 +116,9 @@ class Core:
         self.running = False
         self.later(WATCHDOG_NS, self._nic.hung)
 
-    def later(self, ns: int, action: Callable[[], None]) -> None:
+    def later(self, ns: int, action: Callable[[], None], *, background: bool = False) -> None:
         """Call *action* in *ns*, unless the card has another program, or none, by then."""
-        self._nic.clock.at(ns, lambda: action() if self._nic.core is self else None)
+        self._nic.clock.at(ns, lambda: action() if self._nic.core is self else None, background=background)
 
     def notify(self) -> None:
         """Something came that may be an event: a core that sleeps for it wakes."""
@@ -129,9 +132,9 @@ class Core:
         elif self.running and not self._scheduled:
             self._schedule(WAKE_NS)
 
-    def _schedule(self, ns: int) -> None:
+    def _schedule(self, ns: int, *, background: bool = False) -> None:
         self._scheduled = True
-        self.later(ns, self._slice)
+        self.later(ns, self._slice, background=background)
 
     def _slice(self) -> None:
         self._scheduled = False
@@ -139,6 +142,7 @@ class Core:
         if not self.running or not nic.awake:
             return
         self._begun, self._executed, self._stalled = nic.clock.now, engine.executed, 0
+        self.worked = False
         if self.sleeping:
             self.sleeping = False
             self._fed = self._begun
@@ -154,8 +158,8 @@ class Core:
             self.notify()
         elif end - self._fed > WATCHDOG_NS:
             self._ends(nic.hung_at, engine.pc)
-        else:
-            self._schedule(end - nic.clock.now)
+        else:  # nobody waits for a program that only polls: it may do so for ever
+            self._schedule(end - nic.clock.now, background=not self.worked and self._fed > self._begun)
 
     def _ends(self, action: Callable[[_Of], None], what: _Of) -> None:
         """The program has come to its end; the card shows it when the time of the slice has passed."""
@@ -185,6 +189,7 @@ class Core:
     def _take_word(self) -> int:
         if not self._mailbox:
             return EMPTY
+        self.worked = True
         offset, self._value = self._mailbox.popleft()
         return offset
 
@@ -195,8 +200,6 @@ class Core:
         self._wanted = wanted
         self.sleeping = True
         self.engine.pause()
-        if wanted & TX_FREE:
-            self.later(max(self._nic.transmitter.free_at - self._nic.clock.now, 0), self.notify)
 
     def _heartbeat(self, value: int) -> None:
         self._fed = self.now

@@ -14,7 +14,6 @@ from hw.nic.reference import Ring
 from hw.nic.reference_registers import CONTROL_OFFSET, DESCRIPTOR, DESCRIPTOR_SIZE
 from hw.nic.smart_bus import DMA_BASE, WINDOW_BASE
 from hw.nic.smart_core import Core
-from hw.nic.smart_registers import State
 from verifier.address import hex_address
 from verifier.where import Where
 
@@ -59,9 +58,10 @@ class DmaEngine:
     def _control(self, value: int) -> None:
         if not value & KICK:
             return
+        self._core.worked = True
         nic = self._nic
         ring = nic.rx if value & RECEIVE else nic.tx
-        if not nic.engine_on(ring) or nic.state is not State.READY:
+        if not nic.engine_on(ring):
             self._status = GATED
             return
         cells = self._cells

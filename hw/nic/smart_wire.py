@@ -74,6 +74,8 @@ class Transmitter:
         good = self.effect != "underrun" and nic.wire.transmit(frame, (f"transmit descriptor {nic.tx.head}",))
         self._status = SENT if good else REFUSED
         self.free_at = core.now + BYTE_NS * length + FETCH_NS
+        core.worked = True
+        core.later(self.free_at - nic.clock.now, core.notify)
 
 
 @dataclass(slots=True)
@@ -146,6 +148,7 @@ class ReceiveFifo:
         if not self.frames:  # the receiver was switched off since the program looked
             return
         waiting = self.frames.popleft()
+        core.worked = True
         if reason in DROPS:
             self._drop(waiting, waiting.why or DROPS[reason])
         elif waiting.effect:

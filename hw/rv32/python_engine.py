@@ -21,7 +21,7 @@ from hw.rv32.engine import (
     check_register,
 )
 from hw.rv32.memory import Memory
-from hw.rv32.translate import KEPT, one, translate
+from hw.rv32.translate import KEPT, Translation, one, translate
 
 HOT = 30
 """Turns after which a block is translated together with the blocks around it."""
@@ -165,9 +165,7 @@ class PythonEngine:
     def _enter(self, pc: int, left: int) -> Entry:
         self._word(pc, left)
         whole = KEPT.find(self._layout, pc, True, self._memory.holds)
-        if whole is not None:
-            return self._translated(pc, True)
-        return self._translated(pc, False)
+        return self._entered(pc, whole, 0) if whole is not None else self._translated(pc, False)
 
     def _join(self, pc: int, entry: Entry) -> None:
         """The block of *entry*, which is hot, together with those around it."""
@@ -180,9 +178,13 @@ class PythonEngine:
         if translation is None:
             translation = translate(pc, whole, memory.fetch, lambda address: self._places.get(address, self._place))
             KEPT.enter(self._layout, pc, whole, translation)
+        return self._entered(pc, translation, 0 if whole else HOT)
+
+    def _entered(self, pc: int, translation: Translation, turns: int) -> Entry:
+        """The entry of *translation*, which gets hot after *turns* turns, or never where that is 0."""
         for address, code in translation.code:
-            memory.mark(address, len(code))
-        entry = self._table[pc] = Entry(translation.function, translation.first, 0 if whole else HOT)
+            self._memory.mark(address, len(code))
+        entry = self._table[pc] = Entry(translation.function, translation.first, turns)
         return entry
 
     # What translated functions call. *left* is the budget before the instruction at *pc*, that one included.

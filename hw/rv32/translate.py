@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from hw.rv32.blocks import MOST_BLOCKS, Fetch, Function, Writer, compile_function, find_blocks
+from hw.rv32.blocks import MOST_BLOCKS, Block, Fetch, Function, Writer, compile_function, find_blocks
 from hw.rv32.decode import ENDS, decode
 from hw.rv32.emit import Place
 
@@ -30,7 +30,7 @@ Layout = tuple[Place, ...]
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """*function*, the number of instructions of its *first* block, and the *code* that it was made from: address, bytes."""
+    """*function*, the number of instructions of its *first* block, and the *code* that it was made from: address and bytes of each run."""
 
     function: Function
     first: int
@@ -82,8 +82,18 @@ def translate(pc: int, whole: bool, fetch: Fetch, place: Callable[[int], Place |
     *place* says where the load or store at an address is expected to go.
     """
     blocks = find_blocks(pc, fetch, MOST_BLOCKS if whole else 1)
-    code = tuple((start, b"".join(step.word.to_bytes(4, "little") for step in steps)) for start, steps in blocks)
-    return Translation(compile_function(Writer(place).blocks(blocks)), len(blocks[0][1]), code)
+    return Translation(compile_function(Writer(place).blocks(blocks)), len(blocks[0][1]), _runs(blocks))
+
+
+def _runs(blocks: list[Block]) -> tuple[tuple[int, bytes], ...]:
+    """The code of *blocks* in as few runs as it has, by rising address."""
+    words = {start + 4 * index: step.word for start, steps in blocks for index, step in enumerate(steps)}
+    runs: list[tuple[int, bytearray]] = []
+    for address in sorted(words):
+        if not runs or runs[-1][0] + len(runs[-1][1]) != address:
+            runs.append((address, bytearray()))
+        runs[-1][1].extend(words[address].to_bytes(4, "little"))
+    return tuple((start, bytes(code)) for start, code in runs)
 
 
 @lru_cache(maxsize=MOST_KEPT)

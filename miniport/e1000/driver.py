@@ -8,6 +8,8 @@ and `_reclaim`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from miniport.adapter import Adapter
 from miniport.context import Array, Ulong
 from miniport.e1000 import hardware as hw
@@ -31,6 +33,8 @@ from miniport.status import (
 )
 
 SHORTEST_FRAME = 60
+TRIES = 3
+"""How often registers are written that do not read as written."""
 TX_DELAY, TX_LONGEST_DELAY = 32, 64
 """How long the card waits with the report of a frame, in units of 1.024 us: a second one may follow."""
 
@@ -122,22 +126,32 @@ class E1000Miniport(ReferenceMiniport):
                   (hw.TDLEN, TX_SLOTS * hw.DESCRIPTOR_BYTES), (hw.RDBAL, context.rx_ring_address & 0xFFFFFFFF),
                   (hw.RDBAH, context.rx_ring_address >> 32), (hw.RDLEN, RX_SLOTS * hw.DESCRIPTOR_BYTES), (hw.TIPG, hw.TIPG_COPPER),
                   (hw.TIDV, TX_DELAY), (hw.TADV, TX_LONGEST_DELAY), (hw.TDH, 0), (hw.TDT, 0), (hw.RDH, 0), (hw.RDT, 0))
-        for register, number in wanted:
-            adapter.write_register_ulong(registers, register, number)
         # A card that works at another place than told would overwrite what is there.
-        if any(adapter.read_register_ulong(registers, register) != number for register, number in wanted):
+        context.broken = 0 if self._understood(adapter, context, wanted) else 2
+        if context.broken:
             return False
         for number in range(hw.MTA_REGISTERS):  # what a reset leaves in the table is not said
             adapter.write_register_ulong(registers, hw.MTA + 4 * number, context.multicast[number])
         self._refill(adapter, context)
         return True
 
+    def _understood(self, adapter: Adapter, context: core.Context, wanted: Sequence[tuple[int, int]]) -> bool:
+        """Write registers until all of them read as written, a few times at most. False if they do not."""
+        registers = context.registers
+        for _ in range(TRIES):
+            for register, number in wanted:
+                adapter.write_register_ulong(registers, register, number)
+            if all(adapter.read_register_ulong(registers, register) == number for register, number in wanted):
+                return True
+        return False
+
     def _start(self, adapter: Adapter, context: core.Context) -> None:
         """Start both engines and let the card interrupt. What happened before is read away: during initialize nobody would handle it."""
         assert isinstance(context, Context)
         registers = context.registers
-        adapter.write_register_ulong(registers, hw.TCTL, hw.TCTL_EN | hw.TCTL_PSP | hw.TCTL_FULL_DUPLEX)
-        adapter.write_register_ulong(registers, hw.RCTL, context.receive_control)
+        if context.broken or not self._understood(adapter, context, (
+                (hw.TCTL, hw.TCTL_EN | hw.TCTL_PSP | hw.TCTL_FULL_DUPLEX), (hw.RCTL, context.receive_control))):
+            return
         adapter.read_register_ulong(registers, hw.ICR)
         context.link = int(bool(adapter.read_register_ulong(registers, hw.STATUS) & hw.STATUS_LU))
         adapter.write_register_ulong(registers, hw.IMS, hw.CAUSES)
@@ -291,10 +305,13 @@ class E1000Miniport(ReferenceMiniport):
         if oid == OID_GEN_CURRENT_PACKET_FILTER:
             adapter.acquire_spin_lock(context.lock)
             context.receive_control = hw.RCTL_EN | hw.RCTL_SECRC | filter_bits(int.from_bytes(data[:4], "little"))
-            adapter.write_register_ulong(context.registers, hw.RCTL, context.receive_control)
+            if self._running(context):
+                adapter.write_register_ulong(context.registers, hw.RCTL, context.receive_control)
             adapter.release_spin_lock(context.lock)
         elif oid == OID_802_3_MULTICAST_LIST:
+            adapter.acquire_spin_lock(context.lock)
             self._set_table(adapter, context, table_of(data))
+            adapter.release_spin_lock(context.lock)
         elif oid != OID_GEN_CURRENT_LOOKAHEAD:
             return NDIS_STATUS_NOT_SUPPORTED, 0, 0
         return NDIS_STATUS_SUCCESS, len(data), 0
@@ -304,7 +321,12 @@ class E1000Miniport(ReferenceMiniport):
         for number, bits in enumerate(table):
             if context.multicast[number] != bits:
                 context.multicast[number] = bits
-                adapter.write_register_ulong(context.registers, hw.MTA + 4 * number, bits)
+                if self._running(context):
+                    adapter.write_register_ulong(context.registers, hw.MTA + 4 * number, bits)
+
+    def _running(self, context: core.Context) -> bool:
+        """True if the card has its rings: what is set while it sleeps, or after a reset that it did not survive, `_program` writes."""
+        return not context.asleep and context.broken != 2
 
     # Power
 

@@ -26,6 +26,7 @@ def atomically(ndis: Ndis, operation: Callable[[], T]) -> T:
     scheduler, port = ndis.scheduler, ndis.port
     frozen, scheduler.frozen = scheduler.frozen, True
     access, port.access = port.access, None
+    port.epoch += 1
     try:
         return operation()
     finally:

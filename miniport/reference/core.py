@@ -80,7 +80,7 @@ class Context(AdapterContext):
     refused = Ulong()
     # 1 after a bus error stopped the engines, until a reset has started them again; 2 after a reset that the card did not survive.
     broken = Ulong()
-    # 1 after the card was told to stop and does not.
+    # 1 after the card was told to stop and did not say that it has: it runs on, or is gone.
     runs_on = Ulong()
     # What check_for_hang saw: the oldest packet that the card had, tx_done + 1, or 0 if it had none.
     seen_waiting = Ulong()
@@ -137,9 +137,10 @@ class ReferenceCore(Miniport):
         context.undo.close()
 
     def _take_bus_away(self, adapter: Adapter) -> None:
-        """The card does not stop, and its memory is about to be freed: a function that may not master the bus moves nothing."""
+        """The card does not say that it has stopped, and its memory is about to be freed: a function that may not master the bus moves
+        nothing. One that was pulled out reads as all ones here, too."""
         command = adapter.read_pci_slot_information(0, hw.PCI_COMMAND, 2)
-        if len(command) == 2:
+        if len(command) == 2 and command != b"\xff\xff":
             quiet = int.from_bytes(command, "little") & ~hw.PCI_COMMAND_BUS_MASTER
             adapter.write_pci_slot_information(0, hw.PCI_COMMAND, quiet.to_bytes(2, "little"))
 
@@ -334,7 +335,7 @@ class ReferenceCore(Miniport):
             adapter.write_register_ulong(registers, hw.CTRL, 0)
             status = adapter.read_register_ulong(registers, hw.STATUS)
             if status == hw.GONE:
-                return
+                break
             if not status & (hw.STATUS_TX_ACTIVE | hw.STATUS_RX_ACTIVE) and not adapter.read_register_ulong(registers, hw.MASK):
                 return
             adapter.stall_execution(10)

@@ -91,6 +91,9 @@ EXPECTED = {
     "mapping_completed_early": "mapreg-valid-window",
     "never_hangs": "traffic-after-fault",
     "no_lock_in_send": "lockset",
+    "padded_after_doorbell": "desc-before-doorbell",
+    "queue_in_pool_without_lock": "lockset",
+    "slot_counted_without_lock": "lockset",
     "not_restored_after_suspend": "power-restored",
     "null_not_tested": "shared-alloc-null-both",
     "null_written": "miniport-exception",
@@ -152,10 +155,12 @@ FAULTS = {
     "null_written": ("NdisAllocateMemoryWithTag#2",),
     "packets_kept_in_halt": ("halt#1=send",),
     "pci_revision_believed": ("NdisReadPciSlotInformation#1=all-ones",),
+    "queue_in_pool_without_lock": ("send#1=concurrent",),
     "registry_value_as_index": ("NdisReadConfiguration#1=out-of-range",),
     "reset_forgets_packets": ("frame-out#8=never",),
     "room_seen_too_early": ("send#1=concurrent",),
     "shutdown_sleeps": ("preempt#200=bug-check",),
+    "slot_counted_without_lock": ("send#1=concurrent",),
     "slot_lost_without_buffer": ("NdisAllocateBuffer#1",),
     "success_without_interrupt": ("NdisMRegisterInterrupt#1",),
     "timer_cancel_ignored": ("NdisMCancelTimer#1=fired",),
@@ -163,7 +168,7 @@ FAULTS = {
 }
 """The faults under which a flaw shows. async_context_freed shows without them as well, unless the seed completes the allocation
 before the call returns."""
-TWO_PROCESSORS = {"room_seen_too_early"}
+TWO_PROCESSORS = {"queue_in_pool_without_lock", "room_seen_too_early", "slot_counted_without_lock"}
 """Those whose fault needs a second processor."""
 NOTICES = {
     **{name: ["contig-not-for-ndis-dma"] for name in (

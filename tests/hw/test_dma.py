@@ -606,3 +606,26 @@ def test_a_byte_of_another_frame_on_the_wire_is_told_with_its_place(bench: Bench
     assert (bench.only.rule.id, bench.only.owner, bench.only.goes_wrong_at) == ("wire-bytes-of-this-frame", "tx buffer", 0x1020)
     assert "byte 32 of the frame" in bench.only.message
     assert "was written for frame 2 to be sent, and goes out with frame 1 to be sent" in bench.only.message
+
+
+# One window, named by the device
+
+
+@pytest.mark.parametrize("start, lands", [(0x0200_0010, 0x0100_0010), (0x0000_0010, 0x0100_0010), (0x02FF_FFF8, 0x01FF_FFF8)])
+def test_outside_its_window_a_device_goes_to_the_same_place_inside(make: Callable[..., Bench], start: int, lands: int) -> None:
+    bench = make(DmaLimits("x", 32, boundary=16 * MIB, window=16 * MIB), checks=False)
+    bench.port.window_base = 1
+    bench.block(start & ~0xFFF, 0x1000)
+    assert bench.port.write(start, b"wrong", "status")
+    bench.port.flush()
+    assert bench.ram(lands, 5) == b"wrong"
+
+
+def test_a_device_may_be_switched_to_other_limits(make: Callable[..., Bench]) -> None:
+    bench = make(DmaLimits("wide", 32))
+    bench.block(0x0200_0000, 0x1000)
+    bench.port.read(0x0200_0000, 16, "ring")
+    bench.port.set_limits(DmaLimits("narrow", 24))
+    assert bench.rules == []
+    bench.port.read(0x0200_0000, 16, "ring")
+    assert bench.rules == ["dma-width"]

@@ -231,3 +231,24 @@ def test_registers_that_overlap_are_refused_and_both_are_named(offset: int, fits
 def test_a_handler_for_a_register_that_the_map_lacks_is_refused(name: str) -> None:
     with pytest.raises(TypeError, match=f"{name} handles a register that Map lacks"):
         type("Bad", (RegisterFile,), {"registers": Map, name: lambda self, *values: 0})
+
+
+def test_a_map_that_inherits_another_adds_registers_and_replaces_them_by_name() -> None:
+    class Wide(Register):
+        ALL = Field(31, 0)
+
+    class More(Map):
+        ABOVE = 0x100, Wide
+
+    assert {slot.name: slot.offset for slot in More.slots} == {**{slot.name: slot.offset for slot in Map.slots}, "ABOVE": 0x100}
+    replaced = Map.slots[0]
+
+    changed = type("Changed", (Map,), {replaced.name: (0x200, Wide)})
+    assert changed.by_offset[0x200].register is Wide
+    assert replaced.offset not in changed.by_offset
+    assert "ABOVE" not in Map.index
+
+
+def test_registers_of_a_map_and_of_its_base_must_not_overlap() -> None:
+    with pytest.raises(TypeError, match="overlaps"):
+        type("Twice", (Map,), {"AGAIN": (Map.slots[0].offset, Short)})

@@ -18,6 +18,8 @@ from firmware import layout
 from firmware.elf import pack
 from firmware.image import parse
 from hw.clock import MS
+from hw.nic.smart import SmartNic
+from hw.nic.smart_registers import State
 from miniport import status as s
 from miniport.smart import SerializedSmartMiniport, SmartMiniport, boot, driver
 from miniport.smart.boot import ATTEMPTS, IMAGE_FILE, SmartCore
@@ -206,10 +208,66 @@ def test_card_that_never_boots_again_after_d3_is_given_up() -> None:
         assert world.ndis.calls["reset"] >= 1 and len(world.ndis.error_log) >= 2 * ATTEMPTS
 
 
-def test_program_that_dies_while_nothing_is_sent_is_found_as_well() -> None:
-    world = life(frames=0, faults=("firmware#1=hang",))
-    assert world.ndis.calls["check_for_hang"] >= 1
-    assert verdict_of(world) in ("clean", "not-proven")
+@pytest.mark.parametrize("effect", ["hang", "assertion"])
+def test_program_that_dies_while_no_packet_is_out_is_found_as_well(effect: str) -> None:
+    answers: list[tuple[bool, bool]] = []
+
+    class Watched(SmartMiniport):
+        def check_for_hang(self, adapter: Any) -> bool:
+            idle = adapter.context.tx_done == adapter.context.tx_next
+            answers.append((idle, super().check_for_hang(adapter)))
+            return answers[-1][1]
+
+    world = life(Watched, frames=0, faults=(f"firmware#1={effect}",))
+    assert clean(world) == CLEAN and world.not_fired == []
+    assert (True, True) in answers and world.ndis.calls["reset"] == 1 and world.seats[0].probes_lost == 0
+
+
+def test_card_that_does_not_survive_the_reset_is_left_alone() -> None:
+    world = life(faults=("firmware#2=hang", "boot#2+=hang"))
+    assert refusals(world) == [] and world.outcome == "ran" and world.not_fired == []
+    assert world.ndis.calls["reset"] == 1
+
+
+def test_card_that_was_stopped_for_d3_does_not_pass_for_a_hung_one() -> None:
+    answers: list[bool] = []
+
+    class Watched(SmartMiniport):
+        def _sleep(self, adapter: Any, context: Any) -> None:
+            super()._sleep(adapter, context)
+            answers.append(SmartCore.check_for_hang(self, adapter))
+
+    assert life(Watched, life="suspend", windows="xp").outcome == "ran"
+    assert answers == [False]
+
+
+def test_program_stops_in_order_at_the_end() -> None:
+    nic = life().seats[0].nic
+    assert isinstance(nic, SmartNic) and nic.state is State.STOPPED
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_program_that_hangs_when_it_is_to_stop_is_reset(variant: type[SmartCore]) -> None:
+    recording = life(variant, frames=0, faults=("firmware#99=hang",))
+    assert recording.machine.injector is not None
+    last = recording.machine.injector.counts["firmware"]
+    world = life(variant, frames=0, faults=(f"firmware#{last}=hang",))
+    nic = world.seats[0].nic
+    assert clean(world)[0] == [] and world.not_fired == []
+    assert isinstance(nic, SmartNic) and nic.state is State.ROM
+
+
+@pytest.mark.parametrize("missing", [0x0001, 0x0002, 0x0008])
+def test_program_that_cannot_do_what_is_needed_is_not_used(missing: int) -> None:
+    able = 0x81F & ~missing
+    world = life(faults=(f"register-read:CAPABILITIES#1={able:#x}",))
+    assert world.machine.findings.errors == [] and len(world.ndis.error_log) == 1
+    assert verdict_of(life(faults=(f"register-read:CAPABILITIES#1+={able:#x}",))) == "refused"
+
+
+def test_program_with_further_capabilities_is_used() -> None:
+    world = life(faults=("register-read:CAPABILITIES#1=0xffffff1f",))
+    assert clean(world) == CLEAN and world.ndis.error_log == []
 
 
 def test_card_that_is_pulled_out_while_it_boots_is_survived() -> None:

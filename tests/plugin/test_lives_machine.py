@@ -210,7 +210,7 @@ def test_a_fault_excuses_its_own_frame_and_not_another() -> None:
         life.send([60, 61, 62])
     with Stepper(LosesOne, faults=["frame-in#1=bad-crc"]) as life:
         life.initialize()
-        with pytest.raises(StepFailedError, match="2 of 3 frames got lost.*more than frame-in#1=bad-crc explains"):
+        with pytest.raises(StepFailedError, match=r"2 of 3 frames got lost.*more than frame-in#1=bad-crc explains"):
             life.send([60, 99, 62])
 
 
@@ -223,14 +223,15 @@ def test_a_fault_that_is_over_excuses_nothing_in_a_later_step() -> None:
                 life.send([99])
 
 
-@pytest.mark.parametrize("fault", ["interrupt#1=delayed", "preempt#150=interrupt", "indicate#1=late", "dma-write#1=late", "request#1=storm"])
+@pytest.mark.parametrize("fault", [
+    "interrupt#1=delayed", "preempt#150=interrupt", "indicate#1=late", "dma-write#1=late", "request#1=storm"])
 def test_what_only_comes_late_or_often_explains_no_loss(fault: str) -> None:
     with Stepper(faults=[fault]) as life:
         life.initialize()
         life.send([60, 61, 62])
     with Stepper(LosesOne, faults=[fault]) as life:
         life.initialize()
-        with pytest.raises(StepFailedError, match="got lost|frame-lost"):
+        with pytest.raises(StepFailedError, match=r"got lost|frame-lost"):
             life.send([60, 99, 62])
 
 

@@ -49,6 +49,35 @@ def write_slot(adapter: Any, context: Any) -> None:
     context.slots[1] = 7
 
 
+def read_slot(adapter: Any, context: Any) -> None:
+    assert context.slots[1] in (0, 7)
+
+
+def add_to_slot(adapter: Any, context: Any) -> None:
+    context.slots[1] += 1
+
+
+def write_pool(adapter: Any, context: Any) -> None:
+    context.view.write_ulong(Shared.SIZE + 4, 7)
+
+
+def add_to_pool(adapter: Any, context: Any) -> None:
+    context.view.write_ulong(Shared.SIZE + 4, context.view.read_ulong(Shared.SIZE + 4) + 1)
+
+
+def read_pool(adapter: Any, context: Any) -> None:
+    assert context.view.read(Shared.SIZE, 8) is not None
+
+
+def next_slot(adapter: Any, context: Any) -> None:
+    number = adapter.interlocked_increment(context.at("slots", 0))
+    context.slots[1 + number % 3] = 7
+
+
+def count_slot(adapter: Any, context: Any) -> None:
+    adapter.interlocked_increment(context.at("slots", 1))
+
+
 def count(adapter: Any, context: Any) -> None:
     adapter.interlocked_increment(context.at("number"))
 
@@ -75,17 +104,21 @@ def both(first: Touch, second: Touch) -> Touch:
     return run
 
 
-def life(base: Any = ReferenceMiniport, *, processors: int = 2, seed: int = 1, how: str = "halt", **handlers: Touch) -> World:
+def life(base: Any = ReferenceMiniport, *, processors: int = 2, seed: int = 1, how: str = "halt", faults: tuple[str, ...] = (),
+         **handlers: Touch) -> World:
     """One life of a reference miniport that runs a function first in each handler that is named, on a context of its own."""
     space: dict[str, Any] = {name: _before(base, name, touch) for name, touch in handlers.items()}
     made: dict[Any, Shared] = {}
 
     def initialize(self: Any, adapter: Any) -> int:
-        _, memory = adapter.allocate_memory_with_tag(Shared.SIZE, "Test")
+        _, memory = adapter.allocate_memory_with_tag(Shared.SIZE + 16, "Test")
+        memory.fill(0, Shared.SIZE + 16)
         shared = made[adapter] = Shared(memory)
         shared.lock, shared.other_lock = adapter.allocate_spin_lock(), adapter.allocate_spin_lock()
         shared.number = 0
         shared.pointer = adapter
+        for number in range(4):
+            shared.slots[number] = 0
         status: int = base.initialize(self, adapter)
         shared.interrupt = adapter.context.interrupt
         return status
@@ -96,13 +129,13 @@ def life(base: Any = ReferenceMiniport, *, processors: int = 2, seed: int = 1, h
         shared.number = 0
         adapter.free_spin_lock(shared.lock)
         adapter.free_spin_lock(shared.other_lock)
-        adapter.free_memory(shared.view, Shared.SIZE)
+        adapter.free_memory(shared.view, Shared.SIZE + 16)
 
     def _shared(self: Any, adapter: Any) -> Shared:
         return made[adapter]
 
     sharing = type("Sharing", (base,), {**space, "initialize": initialize, "halt": halt, "shared": _shared})
-    return run_world(WorldSpec(frames=4, processors=processors, seed=seed, life=how), sharing, HERE)
+    return run_world(WorldSpec(frames=4, processors=processors, seed=seed, life=how, faults=faults), sharing, HERE)
 
 
 def _before(base: Any, name: str, touch: Touch) -> Any:
@@ -203,6 +236,38 @@ def test_a_lock_that_the_isr_interrupted_is_not_the_isrs() -> None:
     rules = [found(life(seed=seed, isr=isr, send=under(slow_write))) for seed in range(1, 21)]
     assert came and ["lockset"] in rules
     assert rules.count(["lockset"]) == len({id(adapter) for adapter in came})
+
+
+BESIDE = ("send#1=concurrent",)
+"""The second packet is handed down on the other processor at the first point in send where it may."""
+
+
+@pytest.mark.breaks("lockset")
+@pytest.mark.parametrize(("touch", "name"), [
+    (write_slot, "slots[1] is"), (add_to_slot, "slots[1] is"), (both(write_slot, read_slot), "slots[1] is"),
+    (write_pool, f"byte 0x{Shared.SIZE + 4:x} of pool memory"), (add_to_pool, f"byte 0x{Shared.SIZE + 4:x} of pool memory"),
+    (both(write_pool, read_pool), "byte 0x")])
+def test_handlers_that_meet_in_an_element_or_in_plain_memory_without_a_common_lock(touch: Touch, name: str) -> None:
+    world = life(send=touch, faults=BESIDE)
+    finding, = world.machine.findings.errors
+    assert finding.rule.id == "lockset" and finding.message.startswith(name)
+    assert finding.where is not None and finding.where[0].co_filename == __file__
+    assert finding.related[0][1] is not None
+
+
+@pytest.mark.keeps("lockset")
+@pytest.mark.parametrize("touch", [
+    under(write_slot), under(add_to_pool), read_slot, read_pool, next_slot, count_slot, both(under(write_slot), read_pool)])
+def test_memory_that_is_handed_over_under_a_lock_or_never_met_in_is_no_race(touch: Touch) -> None:
+    for seed in range(1, 4):
+        assert found(life(send=touch, faults=BESIDE, seed=seed)) == []
+
+
+@pytest.mark.keeps("lockset")
+@pytest.mark.parametrize("touch", [write_slot, write_pool])
+def test_what_only_others_of_a_life_touch_is_handed_over(touch: Touch) -> None:
+    assert found(life(send=touch, handle_interrupt=touch, return_packet=under(touch))) == []
+    assert found(life(SerializedReferenceMiniport, send=touch, handle_interrupt=touch)) == []
 
 
 def test_the_finding_names_the_line_with_fewer_locks_and_the_other_one_beside_it() -> None:

@@ -140,3 +140,21 @@ def test_any_history_agrees_with_a_list_that_is_searched_from_end_to_end(data: s
             assert {entry.name for entry in book.overlapping(start, size)} == touching
             dead = [entry for entry in freed if any(run.overlaps(asked) for run in spans(entry))]
             assert book.last_freed(start, size) is (dead[-1] if dead else None)
+
+
+@pytest.mark.parametrize("low, length, meant", [
+    (0x34_0000, 16, 0x234_0000), (0x34_0FF0, 16, 0x234_0FF0), (0x34_0FF1, 16, None), (0x33_FFFF, 16, None), (0x12_0000, 16, 0x12_0000)])
+def test_whose_memory_is_meant_by_the_lowest_bits_of_an_address(low: int, length: int, meant: int | None) -> None:
+    book = AddressBook()
+    for physical, adapter in ((0x12_0000, 0), (0x234_0000, 0), (0x356_0000, 1)):
+        book.add(Block(BlockKind.SHARED, "block", "the miniport", physical, 0x1000, adapter=adapter, device_reads=True))
+    assert book.meant_by(0, 24, low, length, 0) == meant
+    assert book.meant_by(1, 24, low, length, 0) is None
+
+
+def test_meant_is_a_device_address() -> None:
+    book = AddressBook()
+    book.add(Block(BlockKind.SHARED, "block", "the miniport", 0x234_0000, 0x1000, device_writes=True))
+    assert book.meant_by(0, 24, 0x35_0000, 16, 0x1_0000) == 0x235_0000
+    book.remove(book.made[0], None, None)
+    assert book.meant_by(0, 24, 0x35_0000, 16, 0x1_0000) is None

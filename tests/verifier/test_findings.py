@@ -277,3 +277,12 @@ def test_a_live_block_brings_only_the_line_that_made_it(bench: Bench) -> None:
 
 def test_an_owner_that_is_given_wins_over_the_name_of_the_block(bench: Bench) -> None:
     assert made(bench.report(BROKEN, "m", block=block(), owner="the system")).owner == "the system"
+
+
+def test_lines_that_stand_beside_what_is_found_now_are_related_to_it_and_to_nothing_else(bench: Bench) -> None:
+    bench.findings.beside = ("the program", here()), ("nobody's", None)
+    during = made(bench.report(BROKEN, "one", related=[("its own", here())]))
+    bench.findings.beside = ()
+    behind = made(bench.report(WORN, "two"))
+    assert [what for what, _ in during.related] == ["its own", "the program"]
+    assert behind.related == []

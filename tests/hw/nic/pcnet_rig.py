@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 from typing import Any
+from zlib import crc32
 
 from hw.backing import ChunkedMemory
 from hw.machine import Machine
@@ -21,6 +22,31 @@ INIT, STRT, STOP, TDMD, TXON, RXON, IENA, INTR, IDON, TINT, RINT, MERR, MISS, CE
 MAC = b"\x02\x0d\xbe\xd0\x00\x01"
 PROM, DRCVBC, DRCVPA, DLNKTST, DXMTFCS, LOOP, DTX, DRX = 0x8000, 0x4000, 0x2000, 0x1000, 0x0008, 0x0004, 0x0002, 0x0001
 APAD_XMT, DPOLL, ASTRP_RCV, EN124 = 0x0800, 0x1000, 0x0400, 0x8000
+
+
+CARDS = [("pcnet", 0), ("pcnet", 1), ("pcnet", 2), ("pcnet", 3), ("pcnet-isa", 0)]
+"""Every card in every software style that it has."""
+FRAME = bytes(range(64)) * 2
+OTHERS = b"\x02\x00\x00\x00\x00\x09"
+POLL_NS = 65536 * 30
+
+
+def fcs(frame: bytes) -> bytes:
+    """The frame check sequence, as it lies in memory."""
+    return crc32(frame).to_bytes(4, "little")
+
+
+class FaultAt:
+    """Stands for an injector with one effect at one point of the card."""
+
+    def __init__(self, point: str, effect: str) -> None:
+        self.point, self.effect = point, effect
+
+    def take(self, name: str) -> str | None:
+        return self.effect if name == self.point else None
+
+    def without_effect(self, name: str, why: str) -> None:
+        """Nobody asks."""
 
 
 class Rig:

@@ -115,6 +115,14 @@ def test_a_descriptor_stored_after_its_doorbell_is_a_finding_while_the_doorbell_
     assert rig.rules == ["desc-before-doorbell"]
 
 
+@pytest.mark.keeps("desc-before-doorbell")
+def test_descriptors_that_are_written_again_go_round_and_round(rig: Rig) -> None:
+    rig.start_tx()
+    for number in range(20):
+        rig.send(frame(60 + number), first=number % 8)
+    assert (wire(rig), rig.rules) == ([frame(60 + number) for number in range(20)], [])
+
+
 @pytest.mark.breaks("desc-before-doorbell")
 def test_a_descriptor_that_nobody_wrote_again_is_a_finding(rig: Rig) -> None:
     rig.start_tx()

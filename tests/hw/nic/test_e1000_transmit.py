@@ -274,6 +274,15 @@ def test_live_pointers_are_the_ring_and_the_buffers_that_were_taken(rig: Rig) ->
         ("transmit ring", TX_RING, 128), ("transmit buffer of descriptor 0", TX_BUFFERS, 60)]
 
 
+def test_a_context_descriptor_has_no_buffer(rig: Rig) -> None:
+    rig.start_tx()
+    rig.machine.wire.set_link(False)
+    context(rig, 0, 0x1234_5678)
+    rig.set(TDT=1)
+    rig.nic.tx.fetch()
+    assert [pointer.what for pointer in rig.nic.live_pointers()] == ["transmit ring"]
+
+
 # Statistics
 
 

@@ -11,7 +11,6 @@ from hw.clock import MS
 from hw.inject import parse_fault
 from hw.nic.rtl8139 import Rtl8139Nic
 from hw.nic.rtl8139_registers import Registers
-from hw.register import Field, Register, RegisterFile, RegisterMap
 from hw.register_parts import joined, parts_of
 from tests.hw.nic.rtl8139_rig import AM, APM, AT, BUFFERS, OWN, PUN, RE, RST, TE, TIMEOUT, Card, frame
 from verifier.errors import NotModelledError
@@ -154,6 +153,13 @@ def test_a_write_that_the_data_sheet_forbids_is_a_finding(card: Card, offset: in
     assert card.rules == ["register-size"]
 
 
+@pytest.mark.breaks("register-unknown", "register-size")
+@pytest.mark.parametrize("offset, size, rule", [(0x3D, 2, "register-unknown"), (0x36, 4, "register-size"), (0x41, 2, "register-size")])
+def test_an_access_off_its_own_size_is_a_finding(card: Card, offset: int, size: int, rule: str) -> None:
+    assert card.raw(offset, size) == (1 << 8 * size) - 1
+    assert card.rules == [rule]
+
+
 @pytest.mark.breaks("register-unknown")
 @pytest.mark.parametrize("offset", [0x84, 0xA0, 0xD0, 0xDC, 0xF0, 0xFC])
 def test_an_access_where_no_register_is_is_a_finding(card: Card, offset: int) -> None:
@@ -171,39 +177,6 @@ def test_a_byte_between_registers_is_reserved(card: Card) -> None:
 def test_a_fault_at_a_register_counts_joint_accesses_of_which_it_is_the_first(register: str) -> None:
     card = Card(faults=(parse_fault(f"register-read:{register}#1=all-ones"),))
     assert card.raw(0x3C, 4) == (F32 if register == "IMR" else 0)
-
-
-class Pair(Register):
-    """Two bytes that count their reads."""
-    width = 2
-    splits = "r"
-    COUNT = Field(15, 0, mode="rc", reset=0x1234)
-
-
-class Map(RegisterMap):
-    """Two registers with a hole between them."""
-    joins = True
-    A = 0, Pair
-    B = 4, Pair
-
-
-class Device(RegisterFile):
-    """Registers and nothing else."""
-    registers = Map
-
-
-@given(offset=st.integers(0, 9), size=st.sampled_from((1, 2, 4, 8)))
-def test_joined_reads_give_the_bytes_that_single_ones_give(offset: int, size: int) -> None:
-    device = Device()
-    device.reset_registers()
-    slot = joined(Device, offset, size, writes=False)
-    image = bytes.fromhex("3412 0000 3412 0000 00000000 00000000 00000000")
-    covered = any(start < offset + size and offset < start + 2 for start in (0, 4))
-    assert (slot is not None) == covered
-    if slot is not None and slot.width == size and slot.pieces:
-        assert device.read_register(slot) == int.from_bytes(image[offset:offset + size], "little")
-    else:
-        assert slot is None or slot.width != size or offset % size or size == 8 or slot.offset == offset
 
 
 def test_a_write_names_the_registers_that_it_reaches() -> None:
@@ -394,3 +367,24 @@ def test_after_d3_everything_is_as_after_power_up_and_d1_loses_nothing(card: Car
     card.nic.config.power_state = 0
     card.nic.config.restore(saved)
     assert (card.read("MAR0"), card.read("RCR"), card.read("CR"), card.read("IDR0")) == (0, 0, 1, 0xD0BE_0D02)
+
+
+@pytest.mark.parametrize("state", [1, 2])
+def test_what_is_under_way_in_d1_and_d2_is_finished_in_d0(card: Card, state: int) -> None:
+    card.start(APM)
+    card.write("IMR", TIMEOUT)
+    card.write("TIMERINT", 33 * 500)
+    card.processor.store(card.buffers, 0, frame(1514))  # type: ignore[arg-type]
+    card.write("TSD0", 1514)
+    card.machine.bus.drain()
+    card.machine.clock.advance(1000)
+    card.nic.receive_frame(frame())
+    card.nic.config.power_state = state
+    card.machine.clock.advance(MS)
+    assert card.machine.wire.sent == [] and not card.nic.interrupting
+    card.nic.config.power_state = 0
+    card.machine.clock.advance(MS)
+    assert card.machine.wire.sent == [frame(1514)] and card.packet(0)[1:3] == (64, frame())
+    card.write("TCTR", 0)
+    card.machine.clock.advance(MS)
+    assert card.nic.interrupting and card.rules == []

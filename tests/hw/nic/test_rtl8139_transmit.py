@@ -147,6 +147,38 @@ def test_writing_the_address_after_the_slot_was_handed_over_is_a_finding(card: C
     assert card.rules == ["desc-own-last"]
 
 
+@pytest.mark.breaks("desc-owner")
+@pytest.mark.parametrize("at, late", [(59, True), (60, False), (BUFFER_BYTES, False)])
+def test_storing_into_a_frame_that_the_card_has_is_a_finding(card: Card, at: int, late: bool) -> None:
+    card.processor.store(card.buffers, 0, frame() + bytes(8))  # type: ignore[arg-type]
+    card.write("TSD0", 60)
+    card.machine.bus.drain()
+    card.processor.store(card.buffers, at, b"x")  # type: ignore[arg-type]
+    card.settle()
+    assert card.rules == ["desc-owner"] * late
+
+
+@pytest.mark.breaks("desc-before-doorbell")
+def test_storing_into_a_frame_behind_a_doorbell_that_is_on_its_way_is_a_finding(card: Card) -> None:
+    card.processor.store(card.buffers, 0, frame())  # type: ignore[arg-type]
+    card.write("TSD0", 60)
+    card.processor.store(card.buffers, 10, b"x")  # type: ignore[arg-type]
+    card.settle()
+    assert card.rules == ["desc-before-doorbell"]
+
+
+@pytest.mark.keeps("desc-owner", "desc-before-doorbell")
+def test_a_buffer_is_stored_to_again_as_soon_as_own_is_set_or_while_the_transmitter_is_off(card: Card) -> None:
+    card.send(0, frame())
+    card.processor.store(card.buffers, 0, frame(61))  # type: ignore[arg-type]
+    card.write("CR", RE)
+    card.write("TSD1", 60)
+    card.machine.bus.drain()
+    card.processor.store(card.buffers, BUFFER_BYTES, frame())  # type: ignore[arg-type]
+    card.settle()
+    assert card.rules == []
+
+
 @pytest.mark.keeps("desc-own-last")
 def test_writing_the_same_address_again_or_that_of_a_free_slot_is_no_finding(card: Card) -> None:
     card.processor.store(card.buffers, 0, frame())  # type: ignore[arg-type]

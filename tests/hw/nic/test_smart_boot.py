@@ -223,6 +223,17 @@ def test_an_orderly_stop_ends_the_program_and_start_brings_it_back(rig: SmartRig
     assert rig.boot() is State.READY
 
 
+def test_start_switches_the_engines_off(rig: SmartRig) -> None:
+    rig.boot()
+    rig.start_rx()
+    rig.write("BOOT_CTRL", STOP)
+    rig.settle()
+    rig.write("CTRL", 6)
+    rig.settle()
+    assert rig.boot() is State.READY
+    assert (rig.read("CTRL"), rig.read("STATUS"), list(rig.nic.live_pointers())) == (0, 1, [])
+
+
 def test_the_error_log_is_kept_over_a_reset_and_cleared_by_start(rig: SmartRig) -> None:
     rig.boot(IMAGE[:-1])
     rig.write("CTRL", RESET)

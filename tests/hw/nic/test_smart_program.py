@@ -147,6 +147,19 @@ def test_a_heartbeat_or_a_sleep_that_ends_at_once_feeds_the_watchdog(register: i
     assert (beats > 3 * MS // INSTRUCTION_NS // (len(loop) + 1) // 2) is (register == SYSTEM + 0x1C)
 
 
+@pytest.mark.keeps("firmware-hang")
+def test_a_program_that_polls_for_ever_lets_the_machine_settle() -> None:
+    loop = [*put(SYSTEM + 0x1C, 1), *copy(SYSTEM, SEEN)]
+    rig = SmartRig(boot=False)
+    rig.boot(program(*READY, *loop, asm("jal", imm=-4 * len(loop))))
+    rig.settle()
+    then = rig.machine.clock.now
+    rig.machine.wire.set_link(False)
+    rig.machine.clock.advance(MS)
+    assert rig.nic.tx.head & 16
+    assert (rig.nic.state, rig.rules, then < 2 * MS) == (State.READY, [], True)
+
+
 @pytest.mark.breaks("firmware-assert")
 def test_an_assertion_reports_file_and_line_to_host_and_bed() -> None:
     rig = run(*put(ASSERT, 7 << 16 | 123), *FOREVER)
