@@ -31,6 +31,11 @@ class Placement(StrEnum):
 # A member of an enumeration costs more to look up than all else that `allocate` does to choose a placement.
 _LOW, _HIGH, _RANDOM, _HOSTILE = Placement.LOW, Placement.HIGH, Placement.RANDOM, Placement.HOSTILE
 
+_Trail = dict[tuple[int, ...], tuple[int | None, "_Trail"]]
+"""What a call gave, and what followed it. A call is (count, lowest, highest_start, boundary, *seams), or (first, count) of a free."""
+MOST_STEPS = 4096
+"""How many calls one tree remembers."""
+
 
 class FrameTree:
     """The free frames of one machine.
@@ -39,8 +44,8 @@ class FrameTree:
     all (1 TiB) and none at or above 2**30 (4 TiB); anything else is a UsageError. All frames start free.
     """
 
-    __slots__ = ("_bottom", "_by_rule", "_indexes", "_leaves", "_long", "_marks", "_plain", "_present", "_saved",
-                 "_seam_indexes", "_seam_orders", "_top", "free_frames", "total_frames")
+    __slots__ = ("_beginning", "_bottom", "_by_rule", "_indexes", "_leaves", "_long", "_marks", "_plain", "_present", "_saved",
+                 "_seam_indexes", "_seam_orders", "_steps", "_top", "_trail", "free_frames", "total_frames")
 
     free_frames: int
     """Number of free frames."""
@@ -61,6 +66,11 @@ class FrameTree:
         self._marks: list[_Mark] = []
         self._saved: dict[int, int] | None = None  # old value of each leaf changed since the last mark
         self._seam_orders: dict[tuple[int, ...], list[int]] = {}
+        # Worlds begin at one mark and ask much the same in the same order: what a hostile search found is kept by the calls that led
+        # to it since the outermost mark. None where they are not known, as after a random placement.
+        self._beginning: _Trail = {}
+        self._trail: _Trail | None = None
+        self._steps = MOST_STEPS
 
     @property
     def end(self) -> int:
@@ -102,6 +112,24 @@ class FrameTree:
 
         If no legal run straddles a seam (a single frame never does), it is the highest legal first frame.
         """
+        trail, asked = self._trail, None
+        if placement is _HOSTILE and trail is not None:
+            asked = count, lowest, highest_start, boundary, *seams
+            known = trail.get(asked)
+            if known is not None:
+                first, self._trail = known
+                if first is not None:
+                    self._claim(first, count)
+                return first
+        first = self._search(count, lowest, highest_start, boundary, placement, seams, rng)
+        if first is not None:
+            self._claim(first, count)
+        self._trail = self._step(trail, asked, first)
+        return first
+
+    def _search(self, count: int, lowest: int, highest_start: int, boundary: int, placement: Placement, seams: Sequence[int],
+                rng: Callable[[int], int]) -> int | None:
+        """What `allocate` claims."""
         if count < 1:
             raise UsageError(f"cannot allocate {count} frames", "ask for at least 1 frame")
         if boundary:
@@ -118,21 +146,28 @@ class FrameTree:
         if low > high:
             return None
         if placement is _HOSTILE:
-            first = self._hostile(count, low, high, boundary, seams)
-        elif placement is _LOW:
-            first = self._lowest(count, low, high, boundary)
-        elif placement is _HIGH:
-            first = self._highest(count, low, high, boundary, 0)
-        elif placement is _RANDOM:
-            drawn = low + rng(high - low + 1)
-            first = self._lowest(count, drawn, high, boundary)
-            if first is None and drawn > low:
-                first = self._lowest(count, low, drawn - 1, boundary)
-        else:
+            return self._hostile(count, low, high, boundary, seams)
+        if placement is _LOW:
+            return self._lowest(count, low, high, boundary)
+        if placement is _HIGH:
+            return self._highest(count, low, high, boundary, 0)
+        if placement is not _RANDOM:
             raise UsageError(f"unknown placement {placement!r}", f"give one of {', '.join(Placement)}")
-        if first is not None:
-            self._claim(first, count)
-        return first
+        drawn = low + rng(high - low + 1)
+        first = self._lowest(count, drawn, high, boundary)
+        return self._lowest(count, low, drawn - 1, boundary) if first is None and drawn > low else first
+
+    def _step(self, trail: _Trail | None, call: tuple[int, ...] | None, first: int | None) -> _Trail | None:
+        """The trail behind *call*, which gave *first*; None if it cannot be kept."""
+        if trail is None or call is None:
+            return None
+        known = trail.get(call)
+        if known is None:
+            if not self._steps:
+                return None
+            self._steps -= 1
+            known = trail[call] = first, {}
+        return known[1]
 
     def take(self, first: int, count: int) -> bool:
         """Claim exactly the *count* frames from *first* on; False, and nothing claimed, if one is used or no RAM."""
@@ -143,6 +178,7 @@ class FrameTree:
         if self._last_clear(self._leaves, first, first + count) >= 0:
             return False
         self._claim(first, count)
+        self._trail = None
         return True
 
     def occupy(self, masks: Iterable[tuple[int, int]]) -> None:
@@ -152,6 +188,7 @@ class FrameTree:
         4098. A group beyond the machine, or a bitmap of more than 4096 bits, claims what exists of it.
         """
         leaves = self._leaves
+        self._trail = None
         for leaf, mask in masks:
             claimed = leaves[leaf] & mask if 0 <= leaf < len(leaves) else 0
             if claimed:
@@ -168,6 +205,7 @@ class FrameTree:
             self._refuse_free(first, count)
         if offset + count > LEAF_FRAMES:
             self._free_leaves(first, count)
+            self._trail = self._step(self._trail, (first, count), None)
             return
         bits, mask = self._leaves[leaf], ((1 << count) - 1) << offset
         if bits & mask or self._present[leaf] & mask != mask:
@@ -184,6 +222,7 @@ class FrameTree:
             self._lift_border(leaf - 1)
         if bits >> LEAF_MASK and suffix(bits) >= LEAF_FRAMES - offset:
             self._lift_border(leaf)
+        self._trail = self._step(self._trail, (first, count), None)
 
     def is_free(self, frame: int) -> bool:
         """True if *frame* exists and is free."""
@@ -191,8 +230,10 @@ class FrameTree:
 
     def mark(self) -> object:
         """Remember this state for `rollback`. Marks nest."""
+        if not self._marks:
+            self._trail = self._beginning
         self._saved = {}
-        mark = _Mark(self._saved, self.free_frames)
+        mark = _Mark(self._saved, self.free_frames, self._trail)
         self._marks.append(mark)
         return mark
 
@@ -207,12 +248,14 @@ class FrameTree:
         undone = self._marks[depth:]
         del self._marks[depth:]
         self._saved = None  # what is restored here did not change since the mark before
-        self.free_frames = undone[0].free_frames
+        self.free_frames, self._trail = undone[0].free_frames, undone[0].trail if depth else None
+        beginning = self._beginning
         for later in reversed(undone):
             for leaf, bits in later.saved.items():
                 if self._leaves[leaf] != bits:
                     self._write(leaf, bits)
                     self._lift_fully(leaf - 1 if leaf else leaf, leaf)
+        self._beginning = beginning
         self._saved = self._marks[-1].saved if self._marks else None
 
     def runs(self) -> Iterator[tuple[int, int]]:
@@ -292,7 +335,9 @@ class FrameTree:
         return self._long
 
     def _write(self, leaf: int, bits: int) -> None:
-        if self._saved is not None and leaf not in self._saved:
+        if self._saved is None:
+            self._beginning, self._steps = {}, MOST_STEPS  # the outermost mark will stand somewhere else
+        elif leaf not in self._saved:
             self._saved[leaf] = self._leaves[leaf]
         if self._long is not None:
             self._long.changed.add(leaf)
@@ -361,8 +406,9 @@ class FrameTree:
 
 
 class _Mark:
-    __slots__ = ("free_frames", "saved")
+    __slots__ = ("free_frames", "saved", "trail")
 
-    def __init__(self, saved: dict[int, int], free_frames: int) -> None:
+    def __init__(self, saved: dict[int, int], free_frames: int, trail: _Trail | None) -> None:
         self.saved = saved
         self.free_frames = free_frames
+        self.trail = trail

@@ -165,7 +165,7 @@ class MemoryManager:
         self._book.remove(block, self._capture(4), handler)
         self._record((self._clock.now, _FREE, self._scheduler.current.number, routine, block.virtual, physical, size))
         self.bytes_live -= size
-        for start, length in block.pieces(0, size):
+        for start, length in block.pieces(0, size) if block.runs else ((physical, size),):
             first = start >> PAGE_SHIFT
             pages = ((start + length - 1) >> PAGE_SHIFT) - first + 1
             self._quarantine.append((first, pages))

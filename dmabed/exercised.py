@@ -24,7 +24,9 @@ def not_exercised(world: World) -> dict[str, list[str]]:
     """Ids of rules, names of handlers that the miniport supplies, and ``file:line`` that this world did not reach."""
     broken = {event[3] for event in world.machine.events.events if event[1] == Kind.FINDING}
     seen = seen_in(world)
-    rules = [id for id in sorted(declared_rules()) if id not in broken and not exercised(id, seen)]
+    card = world.nic.model
+    rules = [id for id, rule in sorted(declared_rules().items())
+             if (not rule.cards or card in rule.cards) and id not in broken and not exercised(id, seen)]
     handlers = [name for name in NAMES if name not in seen and (
         not seen.isdisjoint(_HANDED_OVER[name]) if name in _HANDED_OVER else _supplies(world.ndis.miniport, name))]
     lines: list[str] = []

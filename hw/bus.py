@@ -129,9 +129,8 @@ class Bus:
             name = slot.name
             if self._counted is not None:
                 tally = self._counted.tally
-                point = slot.read_point
-                tally["register-access"] = tally.get("register-access", 0) + 1
-                tally[point] = tally.get(point, 0) + 1
+                tally["register-access"] += 1
+                tally[slot.read_point] += 1
             if device.dma.in_flight:
                 device.flush()
             value = device.values[slot.index] if slot.inert_read else device.read_register(slot)
@@ -159,9 +158,8 @@ class Bus:
             lost, name = False, slot.name
             if self._counted is not None:
                 tally = self._counted.tally
-                point = slot.write_point
-                tally["register-access"] = tally.get("register-access", 0) + 1
-                tally[point] = tally.get(point, 0) + 1
+                tally["register-access"] += 1
+                tally[slot.write_point] += 1
         self._record((clock.now, _WRITE, scheduler.current.number, device.name, name, size, value))
         if not lost and slot is not None:
             posted = self.posted

@@ -153,8 +153,7 @@ class DmaPort:
             if pieces is not None:
                 return self._read_pieces(pieces, length)
         elif self._counted is not None:
-            tally = self._counted.tally
-            tally["dma-read"] = tally.get("dma-read", 0) + 1
+            self._counted.tally["dma-read"] += 1
         physical = logical - self._offset
         start, stop, block = self._seen.get(physical >> PAGE_SHIFT, _UNSEEN)
         if block is None or not block.live or physical < start or physical + length > stop:
@@ -190,8 +189,7 @@ class DmaPort:
                 self._write_pieces(pieces, logical, data, tag)
                 return bool(pieces)
         elif self._counted is not None:
-            tally = self._counted.tally
-            tally["dma-write"] = tally.get("dma-write", 0) + 1
+            self._counted.tally["dma-write"] += 1
         physical = logical - self._offset
         start, stop, block = self._seen.get(physical >> PAGE_SHIFT, _UNSEEN)
         if block is None or not block.live or physical < start or physical + length > stop:
@@ -366,8 +364,11 @@ class DmaPort:
                 self._findings.report(
                     rules.CONTIG_NOT_FOR_DMA, f"{self.device}: {purpose} in {block.describe()}: contiguous memory has no "
                     "promised device address", where=self.armed_by, block=block)
-            run = next((r for r in block.runs if r.contains(Span(physical, length))), block.span)
-            self._seen[physical >> PAGE_SHIFT] = run.start, run.end, block
+            start, end = block.physical, block.physical + block.size
+            if block.runs:
+                run = next((r for r in block.runs if r.contains(Span(physical, length))), block.span)
+                start, end = run.start, run.end
+            self._seen[physical >> PAGE_SHIFT] = start, end, block
             return block
         self._stray(logical, physical, length, purpose, writes)
         return None

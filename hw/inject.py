@@ -11,6 +11,7 @@ from the second on. The effect defaults to the first one that the point has.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from hw.clock import Clock
@@ -92,7 +93,7 @@ class Injector:
         self._clock = clock
         self._taken: dict[str, Fault] = {}
         """The fault that was taken last, by name, while it may turn out to have no effect."""
-        self.counts: dict[str, int] = {}
+        self.counts: defaultdict[str, int] = defaultdict(int)
         self.tally = self.counts
         """Where uses are counted: `counts`, and while `paused` a dictionary that nobody reads."""
         self.counts_at_fire: dict[str, int] = {}
@@ -110,7 +111,7 @@ class Injector:
     @paused.setter
     def paused(self, paused: bool) -> None:
         self._paused = paused
-        self.tally = {} if paused else self.counts
+        self.tally = defaultdict(int) if paused else self.counts
 
     def concerns(self, *prefixes: str) -> bool:
         """True if a fault is armed at a point whose name begins with one of *prefixes*."""
@@ -119,8 +120,7 @@ class Injector:
     def take(self, name: str) -> str | None:
         """Count one use of *name*; the effect that is armed for this use, or None."""
         if name not in self.names:
-            tally = self.tally
-            tally[name] = tally.get(name, 0) + 1
+            self.tally[name] += 1
             return None
         return self._armed_effect(name)
 
@@ -129,8 +129,8 @@ class Injector:
         if self._paused:
             staying = next((f for f in self._onward if f.name == name and f in self.fired), None)
             return None if staying is None else staying.does or staying.effect
-        count = self.counts.get(name, 0) + 1
-        self.counts[name] = count
+        self.counts[name] += 1
+        count = self.counts[name]
         fault = self._armed.get((name, count))
         if fault is None:
             fault = next((f for f in self._onward if f.name == name and f.count < count), None)

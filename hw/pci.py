@@ -80,7 +80,9 @@ class PciConfig:
 
     def set_bar(self, number: int, address: int) -> None:
         """Place a base address register, as the firmware of the machine does."""
-        self.write(BAR0 + 4 * number, address.to_bytes(4, "little"))
+        at = BAR0 + 4 * number
+        if self.present and at in self._bars:
+            self._write_bar(self._bars[at], at, address.to_bytes(4, "little"))
 
     def bar(self, number: int) -> int:
         """The address in a base address register, without its type bits."""

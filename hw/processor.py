@@ -220,9 +220,9 @@ class Scheduler:
         if injector is not None and self.attention == _COUNTED and self._only_counted and not self.frozen:
             tally = injector.tally
             if self._served:
-                tally["preempt"] = tally.get("preempt", 0) + 1
+                tally["preempt"] += 1
             if self.timers:
-                tally["timer"] = tally.get("timer", 0) + 1
+                tally["timer"] += 1
             return
         if self.frozen:
             self.attention = False

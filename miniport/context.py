@@ -165,6 +165,9 @@ class Array(ContextField):
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = self.element.name = name
 
+    def __get__(self, context: AdapterContext | None, owner: type) -> Any:
+        return self if context is None else ArrayView(self, context, self.offset)
+
     def get(self, context: AdapterContext, offset: int) -> ArrayView:
         return ArrayView(self, context, offset)
 

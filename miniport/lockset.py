@@ -24,6 +24,7 @@ from hw.processor_port import Access
 from miniport.context import Array, ContextField
 from miniport.handlers import METHODS, Handler
 from miniport.meetings import Meetings
+from miniport.status import NDIS_ATTRIBUTE_DESERIALIZE
 from verifier.address import Span
 from verifier.address_book import Block
 from verifier.rule import rule
@@ -50,6 +51,8 @@ _GROUP = {
 """Handlers that never run beside each other, under the name of one of them."""
 _BESIDE_ITSELF = Handler.SEND | Handler.RETURN_PACKET | Handler.WORK_ITEM
 """Handlers that a deserialized miniport sees on several processors at once."""
+_SYNCHRONIZE = Handler.SYNCHRONIZE
+_NO_LOCK: frozenset[str] = frozenset()
 _SNAPSHOT = Handler.QUERY_INFORMATION | Handler.CHECK_FOR_HANG
 """Handlers in which reading alone is no race."""
 
@@ -85,7 +88,7 @@ class Kind:
 class _Kinds:
     """The kinds of access of one miniport, from one world to the next: which race is worked out once. *many* processors."""
 
-    __slots__ = ("accesses", "all", "many", "rivals")
+    __slots__ = ("accesses", "all", "many", "rivals", "without_lock")
 
     def __init__(self, many: bool) -> None:
         self.many = many
@@ -93,6 +96,8 @@ class _Kinds:
         self.rivals: list[int] = []
         """For each kind the bits of those that it races with."""
         self.accesses: dict[tuple[int, int, frozenset[str]], Access] = {}
+        self.without_lock: dict[tuple[int, int, bool, int], Access | None] = {}
+        """What the accesses are while the miniport holds no lock: by handler, group, `Lockset.waking` and NDIS_ATTRIBUTE_DESERIALIZE."""
 
     def access_of(self, handler: int, group: int, locks: frozenset[str]) -> Access:
         """The pair of kinds, a load and a store, that the processor port knows."""
@@ -172,7 +177,7 @@ class Lockset:
         if handler & _AT_DIRQL:
             self._outer = len(self._held)
         self._handler = handler
-        if handler != Handler.SYNCHRONIZE:
+        if handler != _SYNCHRONIZE:
             self._group = _GROUP.get(handler, handler)
         self.locks_changed()
         return before
@@ -186,6 +191,13 @@ class Lockset:
     def locks_changed(self) -> None:
         """Work out which kind the accesses are from here on."""
         self._port.epoch += 1
+        if len(self._held) <= self._outer:
+            plain = self._handler, self._group, self.waking, self._ndis.adapter.attributes & NDIS_ATTRIBUTE_DESERIALIZE
+            try:
+                self._port.access = self._kinds.without_lock[plain]
+            except KeyError:
+                self._port.access = self._kinds.without_lock[plain] = self._access_of(_NO_LOCK)
+            return
         key = (self._handler, self._group, self.waking, *self._held[self._outer:])
         try:
             self._port.access = self._known[key]

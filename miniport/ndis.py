@@ -158,7 +158,7 @@ class Ndis:
         watched = self.lockset.enter(handler)
         self.record((now, _ENTER, processor.number, name))
         try:
-            result = function(self.adapter, *arguments)
+            result = function(self.adapter, *arguments) if arguments else function(self.adapter)
             if processor.irql != irql or len(self.held) != held:
                 self._left_badly(handler, function, processor.irql, irql, held)
         except (StopWorld, WorldEnds, BedError, KeyboardInterrupt):

@@ -167,8 +167,7 @@ def face(self{parameters}):
             if effect is not None:
                 return n.fail(ROW, effect, self{parameters})
         else:
-            tally = injector.tally
-            tally[{name!r}] = tally.get({name!r}, 0) + 1
+            injector.tally[{name!r}] += 1
     result = IMPLEMENTATION(n, self{parameters})
     {event}
     if scheduler.attention:

@@ -173,6 +173,10 @@ class AddressBook:
         """Enter a live block; its number is its place in the order of allocation, from 1."""
         self.made.append(block)
         block.number = len(self.made)
+        if not block.runs:
+            insort(self._starts, block.physical)
+            self._blocks[block.physical] = (block.physical + block.size, block)
+            return
         for start, size in self._runs(block):
             insort(self._starts, start)
             self._blocks[start] = (start + size, block)

@@ -31,6 +31,8 @@ class Rule:
     symptom: bool = False
     text: str = field(default="", compare=False)
     """The rule in one sentence, for rules that the rule book does not hold."""
+    cards: tuple[str, ...] = ()
+    """The models of cards that the rule is about; empty: any."""
 
 
 _registry: dict[str, Rule] = {}
@@ -38,12 +40,12 @@ _registry: dict[str, Rule] = {}
 
 def rule(
     id: str, remedy: str, *, severity: Severity = Severity.ERROR, also: tuple[str, ...] = (), symptom: bool = False,
-    text: str = "",
+    text: str = "", cards: tuple[str, ...] = (),
 ) -> Rule:
     """Declare a rule; an id declared twice is an error of the bed."""
     if id in _registry:
         raise ValueError(f"rule {id} is declared twice")
-    declared = Rule(id, remedy, severity, also, symptom, text)
+    declared = Rule(id, remedy, severity, also, symptom, text, cards)
     _registry[id] = declared
     return declared
 

@@ -30,8 +30,9 @@ class PcnetTwoWindows(PcnetMiniport):
     layout: ClassVar[hw.Layout] = hw.Narrow()
     limits: ClassVar[Limits] = Limits(address_bits=32, boundary=WINDOW, alignment=8)
 
-    def _select_style(self, adapter: Adapter, context: reference.Context) -> None:
+    def _select_style(self, adapter: Adapter, context: reference.Context) -> bool:
         """The one that the card has."""
+        return True
 
     def _claim_dma(self, adapter: Adapter, context: reference.Context, limits: Limits, dma_size: int, undo: ExitStack) -> int:
         """One block, cut into buffers, rings and the initialization block."""

@@ -38,5 +38,6 @@ class PcnetTwoWindows(PcnetMiniport):
     layout: ClassVar[hw.Layout] = Layout()
     limits: ClassVar[Limits] = Limits(address_bits=32, boundary=WINDOW, alignment=8)  # FLAW: no piece crosses a window, and that is all
 
-    def _select_style(self, adapter: Adapter, context: reference.Context) -> None:
+    def _select_style(self, adapter: Adapter, context: reference.Context) -> bool:
         """The one that the card has."""
+        return True

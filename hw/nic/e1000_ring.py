@@ -24,16 +24,20 @@ if TYPE_CHECKING:
 RING_TAIL = rule(
     "ring-tail", "leave one descriptor of the ring unused: move the tail on only over descriptors that are free, and never onto the head",
     text="The tail of a ring goes forward over descriptors that are the driver's, stays below the ring's length, and never reaches the "
-         "head: a head equal to the tail means an empty ring (8254x manual, 3.2.6 and 3.4).")
+         "head: a head equal to the tail means an empty ring (8254x manual, 3.2.6 and 3.4).",
+    cards=("e1000",))
 RING_LENGTH = rule(
     "ring-length", "make the ring a multiple of 128 bytes long, that is of eight descriptors",
-    text="The length of a ring is the multiple of bytes that the data sheet of the card asks for (82540EM: 128).")
+    text="The length of a ring is the multiple of bytes that the data sheet of the card asks for (82540EM: 128).",
+    cards=("e1000",))
 RING_UNSET = rule(
     "ring-unset", "write base and length of a ring before its engine is started",
-    text="The engine of a ring is started, or given work, only after base and length of the ring were written.")
+    text="The engine of a ring is started, or given work, only after base and length of the ring were written.",
+    cards=("e1000",))
 RING_RUNNING = rule(
     "ring-running", "write base, length and head of a ring only while its engine is off",
-    text="Base, length and head of a ring are changed only while its engine is off (8254x manual, 13.4.27 and 13.4.39).")
+    text="Base, length and head of a ring are changed only while its engine is off (8254x manual, 13.4.27 and 13.4.39).",
+    cards=("e1000",))
 
 
 class TailRing:

@@ -23,7 +23,8 @@ SHORTEST_PADDED = 48
 
 SHORT_FRAME = rule(
     "short-frame", "give the card at least 48 bytes of a frame, or pad it in the driver", severity=Severity.WARNING,
-    text="A frame that the 82540EM pads (TCTL.PSP) has at least 48 bytes before padding (8254x manual, 3.3.3).")
+    text="A frame that the 82540EM pads (TCTL.PSP) has at least 48 bytes before padding (8254x manual, 3.3.3).",
+    cards=("e1000",))
 
 _I = Registers.index
 _CTRL, _TCTL, _TXDCTL, _VET = _I["CTRL"], _I["TCTL"], _I["TXDCTL"], _I["VET"]

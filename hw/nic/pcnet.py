@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -33,6 +34,7 @@ UINTCMD, UINT = 0x0080, 0x0040
 _LINK = 0x0040
 """LNKSTE in a LED register."""
 EEPROM_BYTES, SUM_AT = 36, 31
+_IMAGE = struct.Struct("<18H")
 """What the card reads of the EEPROM, and where the byte is that makes the sum of it 0xff."""
 
 
@@ -62,6 +64,8 @@ class PcnetNic(PcnetCore):
     def __init__(self, machine: Machine, limits: DmaLimits, adapter: int, mac: bytes) -> None:
         self._prom = ""
         """What is wrong with the EEPROM; empty: nothing."""
+        self.dword_mode = False
+        """True once the ports are four bytes wide."""
         self.mac = mac
         self.eeprom = _programmed(super().aprom())
         super().__init__(machine, limits, adapter, mac)
@@ -83,7 +87,7 @@ class PcnetNic(PcnetCore):
         posted = self.machine.bus.posted
         if posted and any(device is self and slot.name == "DWIO" for device, slot, _, _ in posted):
             self.machine.bus.drain()
-        if not self.values[self.index["BCR18"]] & BCR18.DWIO.mask:
+        if not self.dword_mode:
             if offset == 0x10 and size == 4 and value is not None:
                 return self.banks["Switch"][0]
             return super().register_at(bar, offset, size, value)
@@ -94,7 +98,11 @@ class PcnetNic(PcnetCore):
 
     def on_write_DWIO(self, old: int, new: int) -> None:
         """Dword mode from here on."""
-        self.values[self.index["BCR18"]] |= BCR18.DWIO.mask
+        self.dword_mode = True
+
+    def on_read_BCR18(self, value: int) -> int:
+        """DWIO shows the mode of the ports."""
+        return value | BCR18.DWIO.mask if self.dword_mode else value
 
     def read_register(self, slot: Slot) -> int:
         """As the core; a dword read of CSR88 brings CSR89, too."""
@@ -105,7 +113,7 @@ class PcnetNic(PcnetCore):
         """S_RESET."""
         super().soft_reset()
         if self.soft_reset_ends_dword_mode:
-            self.values[self.index["BCR18"]] &= ~BCR18.DWIO.mask
+            self.dword_mode = False
 
     # Addresses
 
@@ -143,6 +151,7 @@ class PcnetNic(PcnetCore):
 
     def reset_registers(self) -> None:
         """As after power-up."""
+        self.dword_mode = False
         super().reset_registers()
         self.dma.window_base = 0
         self._mark_prom()
@@ -212,25 +221,27 @@ class PcnetNic(PcnetCore):
 
     def aprom(self) -> bytes:
         """What the card has read of the EEPROM; zeros if that was no good."""
-        if self._prom or sum(self.eeprom_bytes()) & 0xFF != 0xFF:
-            return bytes(16)
-        return self.eeprom_bytes()[:16]
+        image = self.eeprom_image()
+        return image[:16] if image else bytes(16)
 
-    def eeprom_bytes(self) -> bytes:
-        """The part of the EEPROM that the card reads."""
-        return b"".join(word.to_bytes(2, "little") for word in self.eeprom.words)[:EEPROM_BYTES]
+    def eeprom_image(self) -> bytes:
+        """The part of the EEPROM that the card reads; nothing if its check sum is wrong."""
+        image = _IMAGE.pack(*self.eeprom.words[:EEPROM_BYTES // 2])
+        return image if not self._prom and sum(image) & 0xFF == 0xFF else b""
 
     def _mark_prom(self) -> None:
         """PVALID and EEDET by what the card finds."""
         value = self.values[self.index["BCR19"]] & ~(BCR19.PVALID.mask | BCR19.EEDET.mask)
         if self._prom != "missing":
             value |= BCR19.EEDET.mask
-        if not self._prom and sum(self.eeprom_bytes()) & 0xFF == 0xFF:
+        if self.eeprom_image():
             value |= BCR19.PVALID.mask
         self.values[self.index["BCR19"]] = value
 
     def break_mac(self) -> None:
         """The card is plugged in: what its EEPROM holds, and what is wrong with it."""
+        if self.machine.injector is None:
+            return
         self._prom = self.fault("prom")
         super().break_mac()
         self.eeprom = _programmed(super().aprom())
@@ -242,7 +253,7 @@ def _programmed(aprom: bytes) -> Eeprom93C46:
     """An EEPROM that begins with the content of the address PROM, with its check sum."""
     data = bytearray(aprom.ljust(EEPROM_BYTES, b"\0"))
     data[SUM_AT] = 0xFF - sum(data) & 0xFF
-    return Eeprom93C46([int.from_bytes(data[at:at + 2], "little") for at in range(0, EEPROM_BYTES, 2)])
+    return Eeprom93C46(_IMAGE.unpack(data))
 
 
 PcnetNic._make_dword_slots()

@@ -83,6 +83,7 @@ class PcnetBase(Nic):
         self.index = index = self.registers.index
         self.csr0, self.csr3, self.csr4, self.csr15 = (index[f"CSR{number}"] for number in (0, 3, 4, 15))
         self.csr5 = index.get("CSR5", -1)
+        self.rap = index["RAP"]
         self.tx = OwnedRing(self, "transmit")
         self.rx = OwnedRing(self, "receive")
         self.style: Style = STYLES[0]

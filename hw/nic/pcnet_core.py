@@ -35,7 +35,8 @@ EN124 = 0x8000
 """Bit of CSR4."""
 MODE_KEPT = 0x21C4
 """What S_RESET leaves of CSR15."""
-RAP_OFFSET, RAP_MASK = 0x12, 0x7F
+DATA_OFFSET, RAP_OFFSET, SECOND_DATA_OFFSET = 0x10, 0x12, 0x16
+RAP_MASK = 0x7F
 
 
 class PcnetCore(Receiver):
@@ -60,19 +61,20 @@ class PcnetCore(Receiver):
 
     def register_at(self, bar: int, offset: int, size: int, value: int | None) -> Slot | None:
         """The register behind a port: in word mode, what every card has."""
-        ports = type(self).ports
+        if offset == DATA_OFFSET:
+            return self.behind(self.csrs, value)
+        if offset == SECOND_DATA_OFFSET:
+            return self.behind(self.bcrs, value)
         if offset == RAP_OFFSET and value is not None:
             self._asked = value & RAP_MASK
-        if offset < 16:
-            wide = self.banks["Wide"]
-            return wide.get(offset) if size == 2 else wide.get(16 + offset) if size == 4 else ports.get(offset)
-        bank = {0x10: self.csrs, 0x16: self.bcrs}.get(offset)
-        return ports.get(offset) if bank is None else self.behind(bank, size, value)
+        if offset < 16 and size > 1:
+            return self.banks["Wide"].get(offset if size == 2 else 16 + offset)
+        return self.ports.get(offset)
 
-    def behind(self, bank: str, size: int, value: int | None) -> Slot | None:
+    def behind(self, bank: str, value: int | None) -> Slot | None:
         """The register of *bank* that RAP names; for a write that has yet to arrive, as RAP will be then."""
-        number = self.values[self.index["RAP"]]
-        if value is not None:
+        number: int = self.values[self.rap]
+        if value is not None and self.machine.bus.posted:
             for device, slot, written, _ in self.machine.bus.posted:
                 if device is self and slot.name == "RAP":
                     number = written & RAP_MASK
@@ -90,16 +92,19 @@ class PcnetCore(Receiver):
 
     ports: ClassVar[dict[int, Slot]] = {}
     """The registers that have an offset of their own, in word mode."""
+    held: ClassVar[frozenset[int]] = frozenset()
+    """Indices of registers that are written only while STOP or SPND is set."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """The bus asks `decode` for every register: which one is meant depends on RAP and on the mode of the ports."""
         super().__init_subclass__(**kwargs)
         if "registers" in vars(cls):
             cls.ports, cls.slots = cls.slots, {}
+            cls.held = frozenset(slot.index for slot in cls.registers.slots if getattr(slot.register, "held", False))
 
     def write_register(self, slot: Slot, value: int) -> None:
         """Store what the processor writes; some registers take it only while the card is stopped or suspended."""
-        if getattr(slot.register, "held", False) and not self.halted:
+        if slot.index in self.held and not self.halted:
             self.machine.findings.report(
                 STOP_FIRST, f"{self.name} {slot.name}: 0x{value:x} is written while neither STOP nor SPND is set, and lost",
                 where=self.armed_by if slot.arms else None, subject=((self.name, slot.name),))

@@ -37,15 +37,18 @@ if TYPE_CHECKING:
 READ_POINTER = rule(
     "rx-read-pointer", "write CAPR with the offset of the next unread packet minus 16, modulo the length of the ring",
     text="The read pointer of a byte ring names the next unread packet and never passes what the card has written (RTL8139: "
-    "FreeBSD if_rl.c, Linux 8139too.c).")
+    "FreeBSD if_rl.c, Linux 8139too.c).",
+    cards=("rtl8139",))
 RING_UNSET = rule(
     "rx-ring-unset", "write the address of the receive ring before the receiver is enabled",
     text="The receiver runs only on a ring whose address was written since the last reset (RTL8139: the order of FreeBSD if_rl.c, Linux "
-    "8139too.c and iPXE realtek.c).")
+    "8139too.c and iPXE realtek.c).",
+    cards=("rtl8139",))
 CONFIG_NEEDS_ENABLE = rule(
     "config-needs-enable", "enable the receiver first, then write its configuration",
     text="A configuration that the card takes only while the engine is enabled is written after the engine was enabled (RTL8139: iPXE "
-    "realtek.c, Minix rtl8139.h, Linux 8139too.c).")
+    "realtek.c, Minix rtl8139.h, Linux 8139too.c).",
+    cards=("rtl8139",))
 
 SMALLEST_RING = 8 * KIB
 LONGEST = 4096

@@ -110,7 +110,7 @@ def acquire(ndis: Ndis, lock: SpinLock, *, by_dpr: bool = False) -> None:
 
 def release(ndis: Ndis, lock: SpinLock, *, by_dpr: bool = False) -> None:
     """Undo `acquire`; the Dpr form leaves the IRQL as it is."""
-    report = ndis.findings.report
+    report, held = ndis.findings.report, ndis.held
     if lock.holder is None:
         report(rules.LOCK_BALANCED, f"{lock.name} is released while nobody holds it", subject=(lock,),
                bugcheck="0xC4/0x1007 under deadlock detection")
@@ -118,10 +118,10 @@ def release(ndis: Ndis, lock: SpinLock, *, by_dpr: bool = False) -> None:
     if lock.by_dpr is not by_dpr:
         report(rules.LOCK_PAIR, f"{lock.name} was acquired by the {'Dpr' if lock.by_dpr else 'plain'} form and is released by the "
                f"{'Dpr' if by_dpr else 'plain'} form", subject=(lock,), bugcheck="0xC4/0x1008 under deadlock detection")
-    if ndis.held[-1] is not lock:
-        report(rules.LOCK_LIFO, f"{lock.name} is released before {ndis.held[-1].name}, which was acquired later", subject=(lock,),
+    if held[-1] is not lock:
+        report(rules.LOCK_LIFO, f"{lock.name} is released before {held[-1].name}, which was acquired later", subject=(lock,),
                bugcheck="0xC4/0x1003 under deadlock detection")
-    ndis.held.remove(lock)
+    held.remove(lock)
     ndis.lockset.locks_changed()
     ndis.scheduler.locks -= 1
     lock.holder = None

@@ -417,6 +417,10 @@ def _checked_shared(ndis: Ndis, adapter: Adapter, name: str, length: int, cached
                     ) -> Block | None:
     """The block to free; None after a finding that says the call frees nothing."""
     report, block, at = ndis.findings.report, view.block, view.offset
+    base = block.logical or 0
+    if (at == 0 and length == block.size and physical == base and bool(cached) == block.cached and block.live
+            and block.kind is BlockKind.SHARED and block.adapter == adapter.number):
+        return block
     code = "0xD2" if not at_least(ndis.windows, "2003") else "0x7C/0x03"
     span = Span(max(int(view), 0), max(length, 1))
     if block.kind is not BlockKind.SHARED or block.adapter != adapter.number:
@@ -427,9 +431,6 @@ def _checked_shared(ndis: Ndis, adapter: Adapter, name: str, length: int, cached
         report(rules.SHARED_FREE_TWICE, f"{name}: {block.name} was freed already", block=block, space="virtual", span=span,
                bugcheck=code)
         return None
-    base = block.logical or 0
-    if at == 0 and length == block.size and physical == base and bool(cached) == block.cached:
-        return block
     part = at >= 0 and at + length <= block.size and length < block.size and (at == 0 or at + length == block.size)
     if part:
         report(rules.SHARED_FREE_SUBRANGE, f"{name}: 0x{length:x} bytes at offset 0x{at:x} of {block.describe()}: a part of a block "

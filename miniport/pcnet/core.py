@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import ClassVar
-from zlib import crc32
 
 from miniport import status as s
 from miniport.adapter import Adapter
@@ -20,6 +19,7 @@ from miniport.context import Pointer, Ulong, Ulonglong
 from miniport.library.configuration import ResourceDescriptor
 from miniport.packet import Packet
 from miniport.pcnet import hardware as hw
+from miniport.pcnet.information import table_of
 from miniport.reference import core
 from miniport.reference.core import BUFFER_BYTES, LARGEST_FRAME, RX_SLOTS, SMALLEST_FRAME, TX_SLOTS, ReferenceCore
 from miniport.reference.hardware import Limits
@@ -27,7 +27,7 @@ from miniport.reference.memory import shared
 from miniport.status import NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
 from miniport.view import View
 
-INIT_WAITS, SUSPEND_WAITS = 100, 100
+INIT_WAITS, SUSPEND_WAITS, RAP_TRIES = 100, 100, 3
 WAIT_US = 10
 NDIS_ERROR_CODE_HARDWARE_FAILURE = 0xC000138A
 
@@ -82,14 +82,21 @@ class PcnetCore(ReferenceCore):
         """A register by its number; RAP is back at CSR0 afterwards. Called while nobody else touches the card."""
         adapter.raw_write_port_ushort(context.registers, hw.RAP, number)
         value: int = adapter.raw_read_port_ushort(context.registers, port)
-        adapter.raw_write_port_ushort(context.registers, hw.RAP, 0)
+        self._back_to_csr0(adapter, context)
         return value
 
     def _write(self, adapter: Adapter, context: core.Context, number: int, value: int, port: int = hw.RDP) -> None:
         """As `_read`."""
         adapter.raw_write_port_ushort(context.registers, hw.RAP, number)
         adapter.raw_write_port_ushort(context.registers, port, value)
-        adapter.raw_write_port_ushort(context.registers, hw.RAP, 0)
+        self._back_to_csr0(adapter, context)
+
+    def _back_to_csr0(self, adapter: Adapter, context: core.Context) -> None:
+        """Everything hangs on RAP being 0 from here on: it is read back."""
+        for _ in range(RAP_TRIES):
+            adapter.raw_write_port_ushort(context.registers, hw.RAP, 0)
+            if adapter.raw_read_port_ushort(context.registers, hw.RAP) in (0, hw.GONE):
+                return
 
     def _alone(self, adapter: Adapter, context: core.Context, function: Callable[[Adapter], bool]) -> bool:
         """Call *function* while no ISR can run: between a write of RAP and the access that it is for, RAP must not change. A
@@ -171,7 +178,8 @@ class PcnetCore(ReferenceCore):
         context.block.write(0, layout.block(
             context.mode, context.address.to_bytes(6, "little"), self._filters(context),
             (context.rx_ring_address, RX_SLOTS.bit_length() - 1), (context.tx_ring_address, TX_SLOTS.bit_length() - 1)))
-        self._select_style(adapter, context)
+        if not self._select_style(adapter, context):
+            return False
         address = context.block_address
         for number, value in ((1, address & 0xFFFF), (2, address >> 16 & self.csr2_mask), (3, hw.CSR3_IDONM), (4, hw.CSR4_VALUE)):
             self._write(adapter, context, number, value)
@@ -187,8 +195,9 @@ class PcnetCore(ReferenceCore):
             adapter.stall_execution(WAIT_US)
         return False
 
-    def _select_style(self, adapter: Adapter, context: core.Context) -> None:
-        """The software style that `layout` is for; after a reset it is 0."""
+    def _select_style(self, adapter: Adapter, context: core.Context) -> bool:
+        """The software style that `layout` is for; after power-up it is 0. False if the card does not take it."""
+        return True
 
     def _rewind(self, context: core.Context) -> None:
         """The card will begin both rings anew."""
@@ -356,10 +365,7 @@ class PcnetCore(ReferenceCore):
         if oid == s.OID_802_3_MULTICAST_LIST:
             if len(data) % 6:
                 return s.NDIS_STATUS_INVALID_LENGTH, 0, 0
-            table = 0
-            for at in range(0, len(data), 6):
-                table |= 1 << hash_bit(data[at:at + 6])
-            self._filter(adapter, context, context.mode, table, bool(context.all_multicast))
+            self._filter(adapter, context, context.mode, table_of(data), bool(context.all_multicast))
             return NDIS_STATUS_SUCCESS, len(data), 0
         return s.NDIS_STATUS_NOT_SUPPORTED, 0, 0
 
@@ -391,8 +397,3 @@ class PcnetCore(ReferenceCore):
         def look(adapter: Adapter) -> bool:
             return bool(self._read(adapter, context, 4, hw.BDP) & hw.BCR4_LINK)
         return self._alone(adapter, context, look)
-
-
-def hash_bit(address: bytes) -> int:
-    """The bit of the logical address filter for *address*: the top six bits of its CRC, without the last complement."""
-    return (crc32(address) ^ 0xFFFFFFFF) >> 26

@@ -33,9 +33,10 @@ class PcnetMiniport(ReferenceMiniport, PcnetCore):
     limits: ClassVar[Limits] = hw.PCI_LIMITS
     chip: ClassVar[int] = hw.PCI_ID
 
-    def _select_style(self, adapter: Adapter, context: core.Context) -> None:
+    def _select_style(self, adapter: Adapter, context: core.Context) -> bool:
         """32-bit descriptors in place of those of a LANCE, and with them addresses of 32 bits."""
         self._write(adapter, context, 20, hw.BCR20_STYLE_2, hw.BDP)
+        return self._read(adapter, context, 20, hw.BDP) & 0xFF == hw.BCR20_STYLE_2
 
     def _alone(self, adapter: Adapter, context: core.Context, function: Callable[[Adapter], bool]) -> bool:
         """The lock keeps the other handlers out."""
@@ -52,7 +53,7 @@ class PcnetMiniport(ReferenceMiniport, PcnetCore):
                 state = self._read(adapter, context, 5)
                 if state == hw.GONE:
                     return False
-                if state & hw.CSR5_SPND:
+                if state == hw.CSR5_SPND:
                     self._write_filter(adapter, context)
                     break
                 adapter.stall_execution(WAIT_US)

@@ -540,3 +540,40 @@ def test_a_tebibyte_full_but_for_one_run_finds_it_at_each_depth() -> None:
             assert allocate(tree, 4, placement) == first
             tree.free(first, 4)
         assert tree.take(first, 4)
+
+
+def lived(tree: FrameTree, seed: int) -> list[object]:
+    """What a tree answers to a row of calls between a mark and its rollback, and its digest behind each."""
+    rng = random.Random(seed)
+    mark, runs, seen = tree.mark(), [], list[object]()
+    for _ in range(40):
+        choice = rng.randrange(8)
+        if choice < 5:
+            count = rng.choice((2, 3, 17))
+            placement = Placement.HOSTILE if rng.randrange(20) else Placement.HIGH
+            first = tree.allocate(count, lowest=0, highest_start=rng.choice((LEAF, 3 * LEAF)), placement=placement,
+                                  seams=(LEAF, 16), rng=rng.randrange)
+            seen.append(first)
+            if first is not None:
+                runs.append((first, count))
+        elif choice < 7 and runs:
+            tree.free(*runs.pop(rng.randrange(len(runs))))
+        else:
+            inner = tree.mark()
+            seen.append(tree.allocate(3, lowest=0, highest_start=LEAF, placement=Placement.HOSTILE, seams=(LEAF, 16), rng=rng.randrange))
+            tree.rollback(inner)
+        seen.append(tree.digest())
+    tree.rollback(mark)
+    return seen
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_world_is_answered_as_on_a_fresh_tree_whatever_worlds_asked_before(seed: int) -> None:
+    used, changed = FrameTree([(0, 3 * LEAF)]), FrameTree([(0, 3 * LEAF)])
+    for tree in (used, changed):
+        for other in (seed, *range(12), seed):
+            assert lived(tree, other) == lived(FrameTree([(0, 3 * LEAF)]), other)
+    assert changed.take(2 * LEAF - 2, 4)
+    fresh = FrameTree([(0, 3 * LEAF)])
+    assert fresh.take(2 * LEAF - 2, 4)
+    assert lived(changed, seed) == lived(fresh, seed) == lived(changed, seed)

@@ -52,6 +52,9 @@ def bare() -> Callable[..., type[Miniport]]:
             def halt(self, adapter: Any) -> None:
                 pass
 
+            def shutdown(self, adapter: Any) -> None:
+                pass
+
         for name, function in handlers.items():
             setattr(Bare, name, lambda self, *arguments, _function=function: _function(*arguments))
         return Bare

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from miniport.driver import Driver
+from miniport.miniport import Miniport
 from miniport.reference import ReferenceMiniport
 from miniport.status import (
     NDIS_STATUS_BAD_CHARACTERISTICS,
@@ -143,8 +144,8 @@ def test_characteristics_have_at_least_the_length_of_their_version(live: Any, br
     ("5.1", False, ["shutdown-registered"]), ("5.1", True, []), ("5.0", False, []), ("4.0", False, [])])
 def test_shutdown_handler_stands_in_the_characteristics_of_ndis_5_1(live: Any, bare: Any, ndis: str, supplied: bool,
                                                                     found: list[str]) -> None:
-    handlers = {"shutdown": lambda adapter: None} if supplied else {}
-    world = live(bare(**handlers), ndis=ndis)
+    miniport = bare() if supplied else type("Without", (bare(),), {"shutdown": Miniport.shutdown})
+    world = live(miniport, ndis=ndis)
     assert [one.rule.id for one in world.machine.findings.notices if one.rule.id == "shutdown-registered"] == found
     assert all(one.where is not None for one in world.machine.findings.notices)
 

@@ -22,7 +22,7 @@ from hw.nic.pcnet_core import PcnetCore
 from hw.nic.pcnet_receive import multicast_hash
 from miniport.miniport import Miniport
 from miniport.pcnet import PcnetIsaMiniport, PcnetMiniport, core
-from miniport.pcnet.core import hash_bit
+from miniport.pcnet.information import hash_bit
 from miniport.status import NDIS_STATUS_DEVICE_FAILED
 from verifier.events import Kind
 
@@ -181,6 +181,12 @@ def test_a_card_that_cannot_be_used_is_refused(nic: str, fault: str) -> None:
     world = life(nic, faults=(fault,))
     assert (world.machine.findings.errors, world.not_fired) == ([], [])
     assert world.status == NDIS_STATUS_DEVICE_FAILED
+
+
+@pytest.mark.parametrize("nic, fault", [("pcnet", "prom#1=missing"), ("pcnet-isa", "prom#1=ones")])
+def test_a_card_without_its_prom_is_refused(nic: str, fault: str) -> None:
+    world = life(nic, faults=(fault,))
+    assert (world.machine.findings.errors, world.not_fired, world.status) == ([], [], NDIS_STATUS_DEVICE_FAILED)
 
 
 @EACH

@@ -237,6 +237,19 @@ def test_a_receive_descriptor_changed_long_after_it_was_given_is_told(rig: Rig) 
     assert rig.rules == ["desc-owner"]
 
 
+@pytest.mark.breaks("desc-owner")
+def test_what_was_given_before_the_start_belongs_to_the_card_from_the_start_on(rig: Rig) -> None:
+    rig.lay_out()
+    rig.init()
+    rig.give()
+    rig.store("rx", 4, struct.pack("<H", 0xF000 | -200 & 0xFFF))
+    assert rig.rules == []
+    rig.set_csr(0, STRT)
+    rig.machine.clock.advance(10_000)
+    rig.store("rx", 4, struct.pack("<H", 0xF000 | -100 & 0xFFF))
+    assert rig.rules == ["desc-owner"]
+
+
 @pytest.mark.keeps("desc-owner", "desc-own-last")
 @pytest.mark.parametrize("style", [2, 3])
 def test_the_last_dword_of_a_wide_descriptor_is_the_drivers(style: int) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware.image import Segment, build
 from hw.clock import MS
 from hw.nic.smart import SmartNic
 from hw.nic.smart_core import INSTRUCTION_NS, SLICE, WATCHDOG_NS
@@ -115,6 +116,15 @@ def test_a_read_of_a_write_only_register_traps(register: int) -> None:
 def test_devices_take_words_alone(name: str) -> None:
     rig = run(*li(5, SYSTEM), asm(name, rs1=5), *REST)
     assert rig.rules == ["firmware-trap"]
+
+
+@pytest.mark.breaks("firmware-trap")
+def test_a_program_without_source_lines_is_named_by_its_address() -> None:
+    body = asm("ebreak").to_bytes(4, "little")
+    rig = SmartRig(boot=False)
+    rig.boot(build((1, 0, 0), RAM, [Segment(RAM, body, 4, True, False)]))
+    assert rig.rules == ["firmware-trap"]
+    assert line(rig) == "<firmware at 0x10000000>:1"
 
 
 @pytest.mark.breaks("firmware-hang")
