@@ -138,8 +138,7 @@ class Ram:
 
     def forget(self, address: int, size: int) -> None:
         """A fresh allocation: the bytes of the span count as never written and are nobody's."""
-        if address < self._start or address + size > self._end:
-            self._enter(address, size)
+        self._check(address, size)
         self._written.forget(address, address + size)
         if self.tagged:
             self._taint.store(address, address + size, 0)

@@ -115,7 +115,8 @@ class Nic(RegisterFile, Powered):
         """The clock's entry of an interrupt that comes late."""
         self._pull_waits = False
         """True if later causes wait for that entry, too."""
-        self._wanted_line = False
+        self.wants_line = False
+        """Where faults are injected: True while the registers say that the NIC pulls its line, though a fault may hold it back."""
         self.spoil = ""
         """What goes wrong with the next descriptor that the card hands back; empty: nothing."""
         pci = self.bus_kind == "pci"
@@ -228,7 +229,7 @@ class Nic(RegisterFile, Powered):
 
     def _line_as_wanted(self, asserted: bool) -> bool:
         """True if the line follows *asserted* at this moment; a fault may hold it back when it rises."""
-        rises, self._wanted_line = asserted and not self._wanted_line, asserted
+        rises, self.wants_line = asserted and not self.wants_line, asserted
         if self._pull is not None:
             if asserted and self._pull_waits:
                 return False
@@ -244,7 +245,7 @@ class Nic(RegisterFile, Powered):
 
     def _pull_late(self) -> None:
         self._pull = None
-        self.set_interrupt(self._wanted_line)
+        self.set_interrupt(self.wants_line)
 
     def _aborted(self, by_target: bool) -> None:
         """A bus cycle of the card was aborted: PCI says by whom in the status register (PCI 2.2, 6.2.3)."""

@@ -98,7 +98,7 @@ class PcnetCore(Receiver):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """The bus asks `decode` for every register: which one is meant depends on RAP and on the mode of the ports."""
         super().__init_subclass__(**kwargs)
-        if "registers" in vars(cls):
+        if hasattr(cls, "registers"):
             cls.ports, cls.slots = cls.slots, {}
             cls.held = frozenset(slot.index for slot in cls.registers.slots if getattr(slot.register, "held", False))
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from hw.clock import US
@@ -12,6 +13,7 @@ from miniport import rules
 from miniport.handlers import INIT, INIT_OR_HALT, METHODS, NOT_AT_DIRQL, NOT_SHUTDOWN, Handler
 from miniport.routine import ANY, PASSIVE, routine
 from miniport.status import NDIS_STATUS_RESOURCE_CONFLICT, NDIS_STATUS_SUCCESS
+from verifier.events import Kind
 from verifier.where import Where, where_of_function
 
 if TYPE_CHECKING:
@@ -50,18 +52,25 @@ class Interrupt:
             ndis.call(Handler.DISABLE_INTERRUPT, miniport.disable_interrupt, irql=self.line.irql)
             ndis.scheduler.queue_dpc(self.dpc)
             return True
-        before, begun = ndis.nic.interrupting, ndis.clock.now
+        before, begun = ndis.nic.interrupting or ndis.nic.wants_line, ndis.clock.now
         answer = ndis.call(Handler.ISR, miniport.isr, irql=self.line.irql)
         if not ndis.answer(Handler.ISR, miniport.isr, answer, bool, bool):
             return False
         recognized, queue = answer
-        if recognized and not before and ndis.nic.pulled_at < begun:
+        if recognized and not before and ndis.nic.pulled_at < begun and not self._misled(begun):
             ndis.findings.report(
                 rules.INT_NOT_OURS, f"isr says that {ndis.nic.name} interrupted, but it did not pull the line",
                 where=where_of_function(miniport.isr), subject=("isr",))
         if recognized and queue and not starting:
             ndis.scheduler.queue_dpc(self.dpc)
         return bool(recognized)
+
+    def _misled(self, begun: int) -> bool:
+        """True if a register was read wrongly from *begun* on, by a fault."""
+        if self._ndis.injector is None:
+            return False
+        since = takewhile(lambda event: event[0] >= begun, reversed(self._ndis.machine.events.events))
+        return any(event[1] == Kind.FAULT and event[3].startswith("register-read") for event in since)
 
     def _deferred(self) -> None:
         ndis = self._ndis

@@ -129,7 +129,8 @@ class HangWatch:
             return
         self._tick += 1
         hung: object = False
-        masked = not ndis.nic.interrupts_enabled
+        interrupt = ndis.adapter.interrupt
+        masked = not ndis.nic.interrupts_enabled and (interrupt is None or not ndis.scheduler.dpc_pending(interrupt.dpc))
         if self._checked:
             function = ndis.miniport.check_for_hang
             hung = exclusive(ndis, Handler.CHECK_FOR_HANG, function)

@@ -441,7 +441,10 @@ class ReferenceCore(Miniport):
 
     def _finished(self, adapter: Adapter, context: Context) -> tuple[list[tuple[Packet, int]], list[Packet]]:
         """Packets that were sent, each with its status, and packets that were received."""
-        return self._reclaim(adapter, context), self._receive(adapter, context)
+        sent = self._reclaim(adapter, context)
+        if sent:
+            context.seen_waiting = 0  # the slot that check_for_hang saw may soon hold another packet
+        return sent, self._receive(adapter, context)
 
     def _deaf(self, context: Context) -> bool:
         """True if the card sends nothing whatever it is given: it did not survive a reset."""

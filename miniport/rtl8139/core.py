@@ -51,7 +51,7 @@ PADDED_FRAME = 60
 FIRST_THRESHOLD = 8
 RETRIES = 3
 """How often a frame is tried again after 16 collisions before the card is reset."""
-RESET_WAITS, STOP_WAITS = 100, 100
+RESET_WAITS, STOP_WAITS, RESTART_TRIES = 100, 100, 3
 
 
 class Context(core.Context):
@@ -347,10 +347,13 @@ class Rtl8139Core(ReferenceCore):
         adapter.write_register_ushort(context.registers, hw.CAPR, at - hw.CAPR_BEHIND & 0xFFFF)
 
     def _restart_receiver(self, adapter: Adapter, context: Any) -> int:
-        """The ring makes no sense any more: off and on again, which empties it. Returns where the next packet will lie."""
+        """The ring makes no sense any more: off and on again, which empties it. Returns where the next packet will lie. A receiver that
+        was not off would go on where it was."""
         registers = context.registers
-        adapter.write_register_uchar(registers, hw.CR, hw.CR_TE)
-        adapter.read_register_uchar(registers, hw.CR)
+        for _ in range(RESTART_TRIES):
+            adapter.write_register_uchar(registers, hw.CR, hw.CR_TE)
+            if not adapter.read_register_uchar(registers, hw.CR) & hw.CR_RE:
+                break
         adapter.write_register_uchar(registers, hw.CR, hw.CR_TE | hw.CR_RE)
         adapter.write_register_ulong(registers, hw.RCR, hw.RCR_CONFIG | context.kept_filter)
         return 0

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from dmabed.world import World
+from dmabed.load import find_miniport
+from dmabed.spec import WorldSpec
+from dmabed.world import World, run_world
 from miniport.reference import ReferenceMiniport
 from miniport.reference.serialized import SerializedReferenceMiniport
 from verifier.events import Kind
@@ -70,6 +72,22 @@ def test_miniport_that_claims_every_interrupt_is_found(lived: Lived) -> None:
 
     found = [f.rule.id for f in lived("preempt#1", miniport=Claims, frames=0).machine.findings.errors]
     assert "int-isr-false-if-not-ours" in found
+
+
+@pytest.mark.keeps("int-isr-false-if-not-ours")
+@pytest.mark.parametrize("nic", ["reference", "rtl8139", "e1000"])
+@pytest.mark.parametrize("fault", ["interrupt#6=lost", "interrupt#6=delayed"])
+def test_a_card_whose_line_a_fault_holds_down_is_served_by_the_interrupt_of_its_neighbour(nic: str, fault: str) -> None:
+    miniport, base = find_miniport(None, nic)
+    world = run_world(WorldSpec(nic=nic, adapters=2, seed=3, faults=(fault,)), miniport, base)
+    assert clean(world) and world.not_fired == []
+
+
+@pytest.mark.keeps("int-isr-false-if-not-ours")
+@pytest.mark.parametrize("use", [6, 11, 16])
+def test_isr_that_a_wrong_register_misled_is_not_blamed(lived: Lived, use: int) -> None:
+    world = lived(f"register-read:MASK#{use}=all-ones", adapters=2, frames=17)
+    assert clean(world) and world.not_fired == []
 
 
 @BOTH

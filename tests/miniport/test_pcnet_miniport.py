@@ -24,6 +24,7 @@ from miniport.miniport import Miniport
 from miniport.pcnet import PcnetIsaMiniport, PcnetMiniport, core
 from miniport.pcnet.information import hash_bit
 from miniport.status import NDIS_STATUS_DEVICE_FAILED
+from verifier.errors import UsageError
 from verifier.events import Kind
 
 BASE = Path(core.__file__).resolve().parent
@@ -211,10 +212,26 @@ def test_a_transmitter_that_stopped_makes_the_card_be_reset(nic: str, fault: str
 
 
 @EACH
+def test_a_card_that_an_abort_stopped_while_nothing_waits_is_reset_at_the_next_check(nic: str) -> None:
+    world = life(nic, faults=("dma-write#23",))
+    entered = [event[3] for event in world.machine.events.events if event[1] == Kind.ENTER and event[3] in ("send", "reset")]
+    assert world.machine.findings.errors == []
+    assert entered[:9] == ["send"] * 8 + ["reset"], "no packet was waiting that could have told"
+
+
+@EACH
 @pytest.mark.parametrize("fault", ["frame-in#3=missed", "frame-in#3=overflow", "frame-in#3=bad-crc", "frame-in#3=overlong"])
 def test_a_frame_that_came_broken_or_not_at_all_is_not_indicated(nic: str, fault: str) -> None:
     world = life(nic, faults=(fault,))
     assert (world.machine.findings.errors, world.received) == ([], 7)
+
+
+@EACH
+def test_registers_behind_rap_are_fault_points_by_their_own_names(nic: str) -> None:
+    world = life(nic, faults=("register-read:CSR0#3=all-ones",))
+    assert (world.machine.findings.errors, world.not_fired) == ([], [])
+    with pytest.raises(UsageError, match="no register 'RDP'"):
+        life(nic, faults=("register-read:RDP#1",))
 
 
 # The campaign

@@ -10,6 +10,7 @@ import pytest
 
 from hw.clock import SECOND
 from miniport import status as s
+from miniport.pcnet import PcnetIsaMiniport
 from miniport.protocol.hang import MOST_RESETS, interval_of
 from miniport.protocol.requests import Request
 
@@ -230,6 +231,12 @@ def test_a_card_that_is_reset_in_the_middle_of_its_traffic_goes_on(live: Any, ho
     world = live(Resetting, frames=100, seed=seed)
     protocol = world.ndis.protocol
     assert protocol.hang.resets == 1 and sorted(protocol.sent) == sorted(world.frames) and all_broken(world) == []
+
+
+def test_another_packet_in_the_slot_that_was_seen_before_is_no_hang(live: Any, all_broken: Any) -> None:
+    """Three cards of 10 Mbit/s send at every check, and after as many frames as the ring has slots the same slot is the oldest."""
+    world = live(PcnetIsaMiniport, nic="pcnet-isa", adapters=3, frames=33, processors=1)
+    assert all_broken(world) == [] and not any(seat.ndis.calls.get("reset") for seat in world.seats)
 
 
 @pytest.mark.breaks("reset-complete-once")

@@ -11,6 +11,7 @@ import pytest
 from hw.machine import VECTOR
 from miniport import status as s
 from miniport.context import AdapterContext, Pointer
+from miniport.pcnet import PcnetIsaMiniport
 from miniport.reference import ReferenceMiniport
 from miniport.reference import hardware as hw
 
@@ -119,6 +120,22 @@ def test_handle_interrupt_may_unmask_the_card_itself(live: Any, broken: Any) -> 
 
     world = live(Itself, frames=40)
     assert broken(world) == [] and world.lost == 0
+
+
+@pytest.mark.keeps("int-dpc-reenable")
+def test_a_card_whose_deferred_call_still_waits_is_masked_rightly(live: Any, broken: Any) -> None:
+    class Wrong(PcnetIsaMiniport):
+        """Takes each packet for one that hangs."""
+
+        def check_for_hang(self, adapter: Any) -> bool:
+            super().check_for_hang(adapter)
+            hangs = bool(adapter.outstanding_sends)
+            masked.append(hangs and not adapter.nic.interrupts_enabled)
+            return hangs
+
+    masked: list[bool] = []
+    world = live(Wrong, nic="pcnet-isa", adapters=3, frames=20)
+    assert any(masked) and broken(world) == ["frame-lost-without-fault"]
 
 
 @pytest.mark.breaks("int-deregister-disable-first")

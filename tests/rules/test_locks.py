@@ -92,6 +92,8 @@ def test_a_spin_lock_keeps_no_isr_out(live: Any, locked: bool, facts: tuple[str,
         seen = Ulong()
 
     class Counts(ReferenceMiniport):
+        context_type = Context
+
         def isr(self, adapter: Any) -> tuple[bool, bool]:
             adapter.context.seen += 1
             return super().isr(adapter)
@@ -105,8 +107,6 @@ def test_a_spin_lock_keeps_no_isr_out(live: Any, locked: bool, facts: tuple[str,
                 adapter.dpr_release_spin_lock(lock)
             super().handle_interrupt(adapter)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(core, "Context", Context)
-        world = live(Counts, frames=4)
+    world = live(Counts, frames=4)
     [finding] = world.machine.findings.errors
     assert finding.rule.id == "lockset" and finding.also == facts

@@ -6,10 +6,12 @@ from __future__ import annotations
 import pytest
 
 from hw.inject import parse_fault
+from hw.machine import Machine
 from hw.nic import MODELS
 from hw.nic.pcnet import PcnetNic
 from hw.pci import COMMAND_BUS_MASTER, COMMAND_IO, COMMAND_MEMORY
 from tests.hw.nic.pcnet_rig import APAD_XMT, IDON, IENA, INIT, INTR, MAC, MERR, PROM, STOP, TDMD, TXON, Rig
+from verifier.address import MIB, Span
 
 
 @pytest.fixture(params=["pcnet", "pcnet-isa"])
@@ -93,6 +95,19 @@ def test_what_is_written_to_a_card_that_is_gone_is_not_held_against_an_older_rap
     rig.nic.remove()
     rig.set_csr(4, 0x0115)
     assert rig.rules == []
+
+
+def test_a_model_that_inherits_this_one_has_its_ports() -> None:
+    class Erratum(PcnetNic):
+        restart_rewinds = True
+
+    machine = Machine([Span(0, 16 * MIB)])
+    nic = machine.add_nic(Erratum)
+    machine.bus.write(nic, 0, 0x12, 2, 88, True)
+    assert machine.bus.read(nic, 0, 0x10, 2, True) == 0x1003
+    machine.bus.write(nic, 0, 0x10, 4, 0, True)
+    assert machine.bus.read(nic, 0, 0x10, 4, True) == 0x0262_1003
+    assert machine.findings.errors == []
 
 
 class Dword:
