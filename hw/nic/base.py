@@ -96,6 +96,9 @@ class Nic(RegisterFile, Powered):
     own models have theirs in a table."""
     power_management: ClassVar[bool] = True
     """True if the function has the power management capability, for a card on PCI."""
+    interrupt_registers: ClassVar[tuple[str, ...]] = ("CAUSE", "MASK")
+    """Registers without which nobody can tell why the card interrupts, or keep it from it: where one of them fails for good, a
+    campaign of broken hardware blames no driver for what the line does."""
     dma_channel: int | None = None
     """The channel of the DMA controllers to which the jumpers of an ISA card point."""
 

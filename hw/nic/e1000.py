@@ -67,6 +67,7 @@ class E1000Nic(E1000Transmit, E1000Receive, E1000Host):
     description: ClassVar[str] = "Intel 82540EM: head and tail rings, causes that reading clears, EEPROM, PHY; 32 address bits"
     registers = Registers
     vendor_id: ClassVar[int] = 0x8086
+    interrupt_registers: ClassVar[tuple[str, ...]] = ("ICR", "IMS", "IMC")
     device_id: ClassVar[int] = 0x100E
     bars: ClassVar[tuple[Bar, ...]] = (Bar(0, MEMORY_BYTES), Bar(1, PORT_BYTES, ports=True, first=IOADDR_AT))
     default_limits: ClassVar[DmaLimits] = PRESETS["e1000"]

@@ -47,6 +47,7 @@ class PcnetNic(PcnetCore):
     csrs: ClassVar[str] = "CSR"
     bcrs: ClassVar[str] = "BCR"
     vendor_id: ClassVar[int] = 0x1022
+    interrupt_registers: ClassVar[tuple[str, ...]] = ("RAP", "CSR0", "CSR4", "CSR5")
     device_id: ClassVar[int] = 0x2000
     bars: ClassVar[tuple[Bar, ...]] = (Bar(0, 32, ports=True), Bar(1, 32))
     power_management: ClassVar[bool] = False

@@ -33,6 +33,7 @@ class PcnetIsaNic(PcnetCore):
     csrs: ClassVar[str] = "IsaCSR"
     bcrs: ClassVar[str] = "ISACSR"
     vendor_id: ClassVar[int] = 0xFFFF
+    interrupt_registers: ClassVar[tuple[str, ...]] = ("RAP", "CSR0", "CSR4")
     device_id: ClassVar[int] = 0xFFFF
     bars: ClassVar[tuple[Bar, ...]] = (Bar(0, 32, ports=True),)
     default_limits: ClassVar[DmaLimits] = PRESETS["lance-isa"]

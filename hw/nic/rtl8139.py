@@ -52,6 +52,7 @@ class Rtl8139Nic(Transmitter, Receiver):
     description: ClassVar[str] = "Realtek RTL8139C: four transmit slots, one receive ring of bytes, 32 address bits"
     registers = Registers
     vendor_id: ClassVar[int] = 0x10EC
+    interrupt_registers: ClassVar[tuple[str, ...]] = ("ISR", "IMR")
     device_id: ClassVar[int] = 0x8139
     revision: ClassVar[int] = 0x10
     bars: ClassVar[tuple[Bar, ...]] = (Bar(0, 256, ports=True), Bar(1, 256))

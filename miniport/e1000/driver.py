@@ -165,10 +165,11 @@ class E1000Miniport(ReferenceMiniport):
             adapter.write_register_ulong(registers, hw.TCTL, 0)
             mask = adapter.read_register_ulong(registers, hw.IMS)
             if mask == hw.GONE:
-                return
+                break
             if not (mask or adapter.read_register_ulong(registers, hw.RCTL) or adapter.read_register_ulong(registers, hw.TCTL)):
                 return
             adapter.stall_execution(10)
+        context.runs_on = 1
 
     # Interrupts
 

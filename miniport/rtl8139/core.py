@@ -181,7 +181,7 @@ class Rtl8139Core(ReferenceCore):
             adapter.write_register_uchar(registers, hw.CR, 0)
             command = adapter.read_register_uchar(registers, hw.CR)
             if command == hw.GONE_BYTE:
-                return
+                break
             if not command & (hw.CR_TE | hw.CR_RE) and not adapter.read_register_ushort(registers, hw.IMR):
                 return
             adapter.stall_execution(10)
@@ -348,13 +348,13 @@ class Rtl8139Core(ReferenceCore):
 
     def _restart_receiver(self, adapter: Adapter, context: Any) -> int:
         """The ring makes no sense any more: off and on again, which empties it. Returns where the next packet will lie. A receiver that
-        was not off would go on where it was."""
+        was not off would go on where it was, and one that stays off would leave the ring as it is."""
         registers = context.registers
-        for _ in range(RESTART_TRIES):
-            adapter.write_register_uchar(registers, hw.CR, hw.CR_TE)
-            if not adapter.read_register_uchar(registers, hw.CR) & hw.CR_RE:
-                break
-        adapter.write_register_uchar(registers, hw.CR, hw.CR_TE | hw.CR_RE)
+        for command in (hw.CR_TE, hw.CR_TE | hw.CR_RE):
+            for _ in range(RESTART_TRIES):
+                adapter.write_register_uchar(registers, hw.CR, command)
+                if (adapter.read_register_uchar(registers, hw.CR) ^ command) & hw.CR_RE == 0:
+                    break
         adapter.write_register_ulong(registers, hw.RCR, hw.RCR_CONFIG | context.kept_filter)
         return 0
 
