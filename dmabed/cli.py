@@ -263,8 +263,9 @@ def nics(as_json: bool) -> int:
 @_with(click.option("--nic", metavar="NAME", shell_complete=_names("hw.nic", "MODELS"), help="The model. [what the trace says]"),
        click.option("--write", metavar="FILE", help="Write the trace with what the model did in place of what it holds."), _JSON)
 def conform(trace: str, nic: str | None, write: str | None, as_json: bool) -> int:
-    """Replay a recorded trace of a real card against its model and name the first difference.
+    """Hold the model of a card against a trace of a real one.
 
+    The trace is replayed, and the first difference named.
     TRACE holds register accesses, DMA, interrupts and frames as JSON lines: docs/conform.md. Exit code 1: they differ.
     """
     from dmabed import commands_conform
