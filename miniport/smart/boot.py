@@ -89,9 +89,12 @@ class SmartCore(ReferenceCore):
         """Have the card fetch its program and start it; True if it is ready, speaks our version and can do what is needed."""
         registers = context.registers
         for offset, value in ((smart.IMAGE_LO, context.image_address & 0xFFFFFFFF), (smart.IMAGE_HI, context.image_address >> 32),
-                              (smart.IMAGE_LENGTH, context.image_length), (smart.HOST_VERSION, smart.SPOKEN),
-                              (smart.BOOT_CTRL, smart.BOOT_START)):
+                              (smart.IMAGE_LENGTH, context.image_length), (smart.HOST_VERSION, smart.SPOKEN)):
             adapter.write_register_ulong(registers, offset, value)
+            # A card that fetches from another place than told would run what lies there.
+            if adapter.read_register_ulong(registers, offset) != value:
+                return False
+        adapter.write_register_ulong(registers, smart.BOOT_CTRL, smart.BOOT_START)
         for _ in range(smart.BOOT_WAITS):
             status = adapter.read_register_ulong(registers, smart.BOOT_STATUS)
             if status == hw.GONE or status & smart.STATE > smart.READY:
