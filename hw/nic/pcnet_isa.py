@@ -6,12 +6,13 @@ Without its channel, let through by whoever registers it, the card never gets th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from hw.inject import Effect
 from hw.isa import edge_line
 from hw.limits import PRESETS, DmaLimits
+from hw.nic.base import LivePointer
 from hw.nic.pcnet_bcr import IsaRegisters
 from hw.nic.pcnet_core import PcnetCore
 from hw.pci import Bar
@@ -60,6 +61,11 @@ class PcnetIsaNic(PcnetCore):
     def granted(self) -> bool:
         """True if the channel lets the card through to the bus."""
         return self.dma.bus_master and self.machine.dma_controllers.bus_master_granted(self.channels[self.adapter])
+
+    def reaches(self) -> Iterator[LivePointer]:
+        """Nothing without the channel: it is what lets the card master the bus."""
+        if self.granted:
+            yield from super().reaches()
 
     def cycle_failed(self) -> None:
         """An ISA bus knows no abort: what does not come in time is MERR."""

@@ -111,8 +111,18 @@ class PcnetIsaMiniport(SerializedReferenceMiniport, PcnetCore):
         description = DmaDescription(dma_channel_specified=True, dma_channel=dma.start, dma_width=WIDTH_16_BITS if wide else WIDTH_8_BITS)
         status, context.channel = adapter.register_dma_channel(dma.start, False, description, core.LARGEST_FRAME)
         if status == NDIS_STATUS_SUCCESS:
-            undo.callback(adapter.deregister_dma_channel, context.channel)
+            undo.callback(self._close_channel, adapter, context)
         return status
+
+    def _close_channel(self, adapter: Adapter, context: IsaContext) -> None:
+        """Give the channel back, once."""
+        channel, context.channel = context.channel, None
+        if channel is not None:
+            adapter.deregister_dma_channel(channel)
+
+    def _take_bus_away(self, adapter: Adapter) -> None:
+        """The card does not say that it has stopped, and its memory is about to be freed: without the channel it gets no bus."""
+        self._close_channel(adapter, adapter.context)
 
     def _set_filter(self, adapter: Adapter, context: pcnet.Context) -> None:
         """The card cannot be suspended: stop it and start it again. It keeps its place in both rings; but what it has told of is
