@@ -13,6 +13,7 @@ from dmabed.load import find_miniport
 GOOD = {"recovered", "degraded", "refused"}
 SERIALIZED = "miniport.reference:SerializedReferenceMiniport"
 MINIPORTS = [("reference", None), ("reference", SERIALIZED), ("isa-slave", None)]
+CARDS = ("smart", "e1000", "rtl8139", "pcnet", "pcnet-isa")
 SINGLE = ("routine", "device", "upper-edge", "async", "race")
 
 
@@ -37,6 +38,27 @@ def test_a_sample_of_the_faults_is_taken(nic: str, name: str | None, selection: 
     parts = [run(Plan(Bed(name, nic=nic, frames=1).spec, selection, shard=(number, shards))) for number in (1, 2)]
     assert {outcome for part in parts for outcome in part.outcomes} <= GOOD
     assert sum(part.fired for part in parts) > 0
+
+
+@pytest.mark.parametrize("nic", CARDS)
+@pytest.mark.parametrize("selection", [Selection(), Selection(chaos=True)], ids=["contract", "chaos"])
+def test_a_sample_of_the_faults_is_taken_on_each_card(nic: str, selection: Selection) -> None:
+    parts = [run(Plan(Bed(nic=nic, frames=1).spec, selection, shard=(number, 97), deepest=1)) for number in (1, 2, 3)]
+    assert {outcome for part in parts for outcome in part.outcomes} <= GOOD
+    assert sum(part.fired for part in parts) > 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("nic", CARDS)
+def test_every_fault_is_taken_on_each_card(nic: str) -> None:
+    for shard in range(1, 8, 7 if nic == "smart" else 2):
+        lived(nic, None, Selection(), shard=(shard, 8))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("nic", CARDS)
+def test_registers_that_lose_what_is_written_for_good_are_survived_on_each_card(nic: str) -> None:
+    lived(nic, None, Selection(chaos=True, persistent=True, only=("register-write:*",)), shard=(1, 3), deepest=2)
 
 
 @pytest.mark.parametrize("condition", ["iommu=yes", "incoherent=yes", "msi=yes", "bus-offset=16M"])
