@@ -175,9 +175,9 @@ def _arrived(on_wire: list[bytes], indicated: list[bytes]) -> int:
 
 def receives_back(seat: Seat) -> None:
     """Before halt the protocols give back what they were lent, but what a fault keeps until halt waits for it."""
-    receiving = seat.ndis.protocol.receiving
-    for packet in list(seat.ndis.adapter.outstanding_receives.values()):
-        if packet not in receiving.through_halt:
+    receiving, outstanding = seat.ndis.protocol.receiving, seat.ndis.adapter.outstanding_receives
+    for number, packet in list(outstanding.items()):
+        if number in outstanding and packet not in receiving.through_halt:  # one that comes back may bring others with it
             receiving.give_back(packet)
 
 

@@ -38,6 +38,13 @@ def test_packet_that_comes_back_late_or_behind_another_one_comes_back(lived: Liv
     assert world.ndis.protocol.returned == len(world.ndis.protocol.received_frames) >= 4
 
 
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_packets_that_come_back_before_the_adapter_is_stopped_bring_those_behind_them(lived: Lived, number: int) -> None:
+    world = lived(f"indicate#{number}=out-of-order", life="rebalance")
+    assert clean(world)
+    assert not world.ndis.adapter.outstanding_receives
+
+
 @BOTH
 def test_packets_that_are_all_held_starve_the_ring_until_nothing_moves(lived: Lived, miniport: Any) -> None:
     world = lived("indicate#1+=hold", miniport=miniport, frames=3 * RX_SLOTS)
