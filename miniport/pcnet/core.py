@@ -217,7 +217,7 @@ class PcnetCore(ReferenceCore):
             adapter.raw_write_port_ushort(registers, hw.RDP, hw.CSR0_STOP)
             status = adapter.raw_read_port_ushort(registers, hw.RDP)
             if status == hw.GONE:
-                break
+                return
             if status & hw.CSR0_STOP and not status & (hw.CSR0_TXON | hw.CSR0_RXON | hw.CSR0_IENA):
                 return
             adapter.stall_execution(WAIT_US)
