@@ -11,7 +11,6 @@ from dmabed.load import find_nic
 from dmabed.options import portable
 from dmabed.report.facts import clean
 from dmabed.result import SCHEMA_VERSION
-from dmabed.spec import parse_size
 from verifier.errors import UsageError
 
 DIFFERS = 1
@@ -20,7 +19,7 @@ DIFFERS = 1
 
 def conform(file: str, nic: str | None, write: str | None) -> Answer:
     """Replay the trace in *file* against the model *nic*, or the one that the trace names; write what the model did to *write*."""
-    trace = read_trace(Path(file), parse_size)
+    trace = read_trace(Path(file))
     name = nic if nic is not None else trace.nic
     if name is None:
         raise UsageError(f"{clean(file)} does not say which card it is of", "name one: --nic NAME or --nic FILE.py[:Class]")

@@ -127,6 +127,18 @@ class Block:
         """The physical bytes of a contiguous block."""
         return Span(self.physical, self.size)
 
+    def watch(self, watcher: Callable[[int, int], None]) -> None:
+        """From now on *watcher* is called after each store of a processor; one that watches already is called once."""
+        if self.watchers is None:
+            self.watchers = []
+        if watcher not in self.watchers:
+            self.watchers.append(watcher)
+
+    def unwatch(self, watcher: Callable[[int, int], None]) -> None:
+        """*watcher* is called no more, if it was."""
+        if self.watchers is not None and watcher in self.watchers:
+            self.watchers.remove(watcher)
+
     def describe(self) -> str:
         """``tx ring, shared memory #1 (0x2000 bytes at 0x00fff000)`` and whether it is live."""
         state = "" if self.live else ", freed"

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dmabed.conform.trace import Step, Trace
+from dmabed.conform.trace import STIMULI, Step, Trace
 from hw.clock import MS, US
 from hw.machine import Machine
 from hw.memory_layout import ram_ranges
@@ -185,7 +185,7 @@ def _compare(trace: Trace, bench: _Bench, steps: list[Step]) -> tuple[Difference
         else:
             bench.do(step)
             steps.append(step)
-        compared += difference is None and step.op not in ("memory", "write", "frame-in", "link", "wait")
+        compared += difference is None and step.op not in STIMULI
         steps += (Step(step.line, kind, fields) for kind, fields in bench.log)
         bench.log.clear()
     bench.machine.clock.advance(PATIENCE_NS)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dmabed.spec import parse_size
 from verifier.errors import UsageError
 
 FORMAT = 1
@@ -57,7 +58,7 @@ class Trace:
     steps: tuple[Step, ...]
 
 
-def read_trace(path: Path, parse_size: Any) -> Trace:
+def read_trace(path: Path) -> Trace:
     """The trace in *path*. `UsageError` names the line of whatever is wrong."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -78,14 +78,12 @@ class TailRing:
         block = nic.dma.book.find(self._physical, length)
         if block is not None and block.adapter == nic.adapter:
             self._block = block
-            if block.watchers is None:
-                block.watchers = []
-            block.watchers.append(self._stored)
+            block.watch(self._stored)
 
     def stop(self) -> None:
         """The engine is off: the card forgets what it took, and what the driver stores is no concern of it."""
-        if self._block is not None and self._block.watchers is not None:
-            self._block.watchers.remove(self._stored)
+        if self._block is not None:
+            self._block.unwatch(self._stored)
         self._block = None
         self.count = 0
         self.taken.clear()

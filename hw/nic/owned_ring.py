@@ -71,17 +71,14 @@ class OwnedRing:
         if block is None or block.adapter != nic.adapter:
             return
         self.block = block
-        if block.watchers is None:
-            block.watchers = []
-        if self.seen not in block.watchers:
-            block.watchers.append(self.seen)
+        block.watch(self.seen)
         self.seen(self.physical, self.length * self.size)
 
     def unwatch(self) -> None:
         """The engine stopped: the card forgets what it took."""
         block, self.block = self.block, None
-        if block is not None and block.watchers is not None and self.seen in block.watchers:
-            block.watchers.remove(self.seen)
+        if block is not None:
+            block.unwatch(self.seen)
         self.taken.clear()
         self.fetched.clear()
         self.spoiled.clear()

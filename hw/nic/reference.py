@@ -313,16 +313,13 @@ class ReferenceNic(Nic):
         ring.physical = self.machine.bus.to_physical(ring.base)
         ring.block = self.dma.book.find(ring.physical, ring.count * DESCRIPTOR_SIZE)
         if ring.block is not None and ring.block.adapter == self.adapter:
-            if ring.block.watchers is None:
-                ring.block.watchers = []
-            if self._store_seen not in ring.block.watchers:
-                ring.block.watchers.append(self._store_seen)
+            ring.block.watch(self._store_seen)
 
     def _stop(self, ring: Ring) -> None:
         block, ring.block = ring.block, None
         shared = block is self.tx.block or block is self.rx.block
-        if block is not None and not shared and block.watchers is not None and self._store_seen in block.watchers:
-            block.watchers.remove(self._store_seen)
+        if block is not None and not shared:
+            block.unwatch(self._store_seen)
         ring.taken.clear()
         ring.taken_at.clear()
         ring.spoiled.clear()

@@ -66,14 +66,12 @@ class DescriptorRing:
         block = nic.dma.book.find(self._physical, count * self.layout.width)
         if block is not None and block.adapter == nic.adapter:
             self._block = block
-            if block.watchers is None:
-                block.watchers = []
-            block.watchers.append(self._stored)
+            block.watch(self._stored)
 
     def stop(self) -> None:
         """Forget the ring: the driver may do with it what it likes."""
-        if self._block is not None and self._block.watchers is not None:
-            self._block.watchers.remove(self._stored)
+        if self._block is not None:
+            self._block.unwatch(self._stored)
         self._block = None
         self.count = 0
         self._given.clear()

@@ -144,9 +144,7 @@ class Transmitter(Medium):
         """A buffer lies at *address*: what is stored there while the card has the slot comes too late."""
         block = self.dma.book.find(self.machine.bus.to_physical(address), 1)
         if block is not None and block.adapter == self.adapter and block not in self._watched:
-            if block.watchers is None:
-                block.watchers = []
-            block.watchers.append(self._stored)
+            block.watch(self._stored)
             self._watched.append(block)
 
     def _stored(self, physical: int, size: int) -> None:
@@ -193,8 +191,7 @@ class Transmitter(Medium):
     def forget_slots(self) -> None:
         """As after a reset of the card."""
         for block in self._watched:
-            if block.watchers is not None and self._stored in block.watchers:
-                block.watchers.remove(self._stored)
+            block.unwatch(self._stored)
         self._watched.clear()
         self._stalled = self._aborted_slot = False
         self._turn = 0

@@ -16,7 +16,6 @@ from jsonschema import Draft202012Validator
 
 from dmabed.cli import main
 from dmabed.conform import read_trace
-from dmabed.spec import parse_size
 from verifier.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,7 +182,7 @@ def test_no_file_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, dat
     path = tmp_path_factory.getbasetemp() / "any.jsonl"
     path.write_bytes(b"".join(SAMPLE.read_bytes().splitlines(keepends=True)[:lines]) + data)
     try:
-        read_trace(path, parse_size)
+        read_trace(path)
     except UsageError:
         return
     assert lines or not data.strip() or b"trace" in data
