@@ -221,14 +221,7 @@ class E1000Miniport(ReferenceMiniport):
         """Fill the next slot with the data of a packet, and give it to the card."""
         slot = context.tx_next
         data = context.buffers + slot * BUFFER_BYTES
-        _, _, buffer, _ = adapter.query_packet(packet)
-        length = 0
-        while buffer is not None:
-            source, size = adapter.query_buffer(buffer)
-            if size:
-                data.write(length, source.read(0, size))
-            length += size
-            buffer = adapter.get_next_buffer(buffer)
+        length = self._copy(adapter, packet, data)
         if length < SHORTEST_FRAME:  # what the card pads with is not said
             data.write(length, bytes(SHORTEST_FRAME - length))
             length = SHORTEST_FRAME

@@ -274,14 +274,7 @@ class PcnetCore(ReferenceCore):
         slot = context.tx_next
         at = slot * BUFFER_BYTES
         data = context.buffers + at
-        _, _, buffer, _ = adapter.query_packet(packet)
-        length = 0
-        while buffer is not None:
-            source, size = adapter.query_buffer(buffer)
-            if size:
-                data.write(length, source.read(0, size))
-            length += size
-            buffer = adapter.get_next_buffer(buffer)
+        length = self._copy(adapter, packet, data)
         index = (slot - context.tx_origin) % TX_SLOTS
         context.tx_packets[slot] = packet
         context.tx_next = (slot + 1) % TX_SLOTS

@@ -32,6 +32,7 @@ from miniport.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
+from miniport.view import View
 
 TX_SLOTS = 16
 RX_SLOTS = 8
@@ -412,10 +413,8 @@ class ReferenceCore(Miniport):
 
     # Sending
 
-    def _transmit(self, adapter: Adapter, context: Context, packet: Packet) -> None:
-        """Fill the next slot: data, length and only then, in a store of its own, the ownership bit."""
-        slot = context.tx_next
-        data = context.buffers + slot * BUFFER_BYTES
+    def _copy(self, adapter: Adapter, packet: Packet, data: View) -> int:
+        """Copy all bytes of a packet to *data*; how many they are."""
         _, _, buffer, _ = adapter.query_packet(packet)
         length = 0
         while buffer is not None:
@@ -424,6 +423,13 @@ class ReferenceCore(Miniport):
                 data.write(length, source.read(0, size))
             length += size
             buffer = adapter.get_next_buffer(buffer)
+        return length
+
+    def _transmit(self, adapter: Adapter, context: Context, packet: Packet) -> None:
+        """Fill the next slot: data, length and only then, in a store of its own, the ownership bit."""
+        slot = context.tx_next
+        data = context.buffers + slot * BUFFER_BYTES
+        length = self._copy(adapter, packet, data)
         ring, at = context.tx_ring, slot * hw.DESCRIPTOR_BYTES
         ring.write_ulong(at + hw.BYTES, length)
         ring.write_ulong(at + hw.CONTROL, hw.OWN | hw.END)

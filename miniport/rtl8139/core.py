@@ -243,14 +243,7 @@ class Rtl8139Core(ReferenceCore):
         number = context.tx_next
         slot = number % TX_SLOTS
         data = context.buffers + slot * TX_BYTES
-        _, _, buffer, _ = adapter.query_packet(packet)
-        length = 0
-        while buffer is not None:
-            source, size = adapter.query_buffer(buffer)
-            if size:
-                data.write(length, source.read(0, size))
-            length += size
-            buffer = adapter.get_next_buffer(buffer)
+        length = self._copy(adapter, packet, data)
         if length < PADDED_FRAME:
             data.write(length, bytes(PADDED_FRAME - length))
             length = PADDED_FRAME
