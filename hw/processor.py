@@ -108,7 +108,7 @@ class Scheduler:
 
     __slots__ = (
         "_changed", "_clock", "_events", "_forced", "_injector", "_only_counted", "_rng", "_served", "_settled", "attention", "current",
-        "frozen", "lines", "locks", "on_life", "processors", "quiet", "timers", "work")
+        "frozen", "lines", "locks", "on_life", "processors", "quiet", "timers", "waits", "work")
 
     def __init__(self, count: int, clock: Clock, events: EventRecord, rng: Random) -> None:
         self.processors = tuple(Processor(number) for number in range(count))
@@ -125,6 +125,8 @@ class Scheduler:
         self.quiet = 0
         """Background entries of the clock that ran since `settle` last saw anything else happen. Whoever sees progress that
         the clock does not see sets it to 0."""
+        self.waits: list[Callable[[], bool]] = []
+        """Each says whether it waits for an entry of the background: nobody cuts `settle` short while one does."""
         self.timers: dict[object, Callable[[], None]] = {}
         """What makes each timer that is queued expire at once."""
         self.on_life: Callable[[str, bool], bool] | None = None

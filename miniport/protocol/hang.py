@@ -62,6 +62,9 @@ class HangWatch:
 
     def start(self) -> None:
         """The adapter is up."""
+        waits = self._ndis.scheduler.waits
+        if self._waits not in waits:
+            waits.append(self._waits)
         if self._checked and self._entry is None:
             self._arm()
 
@@ -120,6 +123,10 @@ class HangWatch:
         found: list[Any] = list(adapter.outstanding_sends.values()) if adapter.serialized else []
         return found if protocol.requests.current is None else [*found, protocol.requests.current]
 
+    def _waits(self) -> bool:
+        """True while a check of this adapter may bring something about."""
+        return self._ndis.up and (self._checked and self._tick < 2 or bool(self._since or self._ndis.protocol.accepted))
+
     def _note(self) -> None:
         self._since = {thing: self._since.get(thing, self._tick) for thing in self._outstanding()}
 
@@ -147,9 +154,9 @@ class HangWatch:
                 if masked:
                     self._tell_masked()
                 self._reset()
-        settled = not (self._since or hung or ndis.protocol.accepted or ndis.clock.awaited or ndis.scheduler.timers)
-        if self._tick > 1 and settled:
-            ndis.scheduler.quiet = QUIET_PERIODS  # this check found nothing to wait for, and so will the next ones
+        scheduler = ndis.scheduler
+        if not (hung or ndis.clock.awaited or scheduler.timers or any(waits() for waits in scheduler.waits)):
+            scheduler.quiet = QUIET_PERIODS  # no adapter has anything to wait for, and the next checks will find the same
         if self._entry is None and (self._checked or (self._resettable and self._since)):
             self._arm()
 

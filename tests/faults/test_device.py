@@ -93,6 +93,15 @@ def test_transmitter_that_hangs_again_and_again_is_given_up_at_last(lived: Lived
     assert not world.ndis.adapter.claims
 
 
+@pytest.mark.parametrize("life", ["halt", "suspend", "rebalance"])
+@pytest.mark.parametrize("count", [1, 4, 6, 8])
+def test_transmitter_that_hangs_beside_three_others_is_noticed(lived: Lived, life: str, count: int) -> None:
+    """The checks of adapters that wait for nothing do not end the wait of the one that does."""
+    world = lived(f"frame-out#{count}=never", adapters=4, frames=2, life=life)
+    assert clean(world)
+    assert sum(seat.ndis.protocol.hang.resets for seat in world.seats) == 1
+
+
 # Link and address
 
 
