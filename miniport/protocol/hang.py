@@ -125,7 +125,7 @@ class HangWatch:
 
     def _waits(self) -> bool:
         """True while a check of this adapter may bring something about."""
-        return self._ndis.up and (self._checked and self._tick < 2 or bool(self._since or self._ndis.protocol.accepted))
+        return self._ndis.up and ((self._checked and self._tick < 2) or bool(self._since or self._ndis.protocol.accepted))
 
     def _note(self) -> None:
         self._since = {thing: self._since.get(thing, self._tick) for thing in self._outstanding()}
