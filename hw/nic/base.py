@@ -130,7 +130,7 @@ class Nic(RegisterFile, Powered):
         self.values: list[int] = []
         self.interrupt_line = machine.interrupt_line_of(adapter)
         self.pulled_at = -1
-        """When the NIC pulled its interrupt line last, in ns; -1: never."""
+        """When the NIC pulled its interrupt line last, or would have while a fault held it, in ns; -1: never."""
         self.padded = 0
         """Short frames that the NIC padded."""
         self.lost_for_want_of_descriptors = 0
@@ -233,6 +233,8 @@ class Nic(RegisterFile, Powered):
     def _line_as_wanted(self, asserted: bool) -> bool:
         """True if the line follows *asserted* at this moment; a fault may hold it back when it rises."""
         rises, self.wants_line = asserted and not self.wants_line, asserted
+        if rises:
+            self.pulled_at = self.clock.now
         if self._pull is not None:
             if asserted and self._pull_waits:
                 return False

@@ -156,6 +156,13 @@ def test_what_the_card_may_do_is_refused_or_survived(fault: str, verdict: str) -
     assert (verdict_of(lived), lived.machine.findings.errors) == (verdict, [])
 
 
+@pytest.mark.parametrize("effect", ["delayed", "coalesced"])
+def test_cause_that_comes_while_the_isr_runs_for_another_adapter_is_the_cards_own(effect: str) -> None:
+    """The card would pull its line, and a fault holds it back."""
+    lived = world(adapters=3, frames=2, life="rebalance", faults=("send#4=burst", f"interrupt#14={effect}"))
+    assert (verdict_of(lived), lived.machine.findings.errors) == ("clean", [])
+
+
 def test_every_contract_fault_is_survived() -> None:
     assert wrong(False, 61, frames=3) == {}
 
