@@ -15,8 +15,9 @@ from firmware.image import Image
 from hw.inject import Effect
 from hw.limits import DmaLimits
 from hw.nic.base import LivePointer
-from hw.nic.reference import ReferenceNic, Ring
+from hw.nic.reference import ReferenceNic
 from hw.nic.reference_registers import CTRL, ID
+from hw.nic.reference_rings import Ring
 from hw.nic.smart_boot import IMAGE_FAULTS, BootRom
 from hw.nic.smart_bus import HOST_BASE, Load, Store
 from hw.nic.smart_core import Core

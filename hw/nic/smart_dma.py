@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from hw.nic.reference import Ring
 from hw.nic.reference_registers import CONTROL_OFFSET, DESCRIPTOR, DESCRIPTOR_SIZE
+from hw.nic.reference_rings import Ring
 from hw.nic.smart_bus import DMA_BASE, WINDOW_BASE
 from hw.nic.smart_core import Core
 from verifier.address import hex_address

@@ -15,7 +15,7 @@ from verifier.where import Where
 
 if TYPE_CHECKING:
     from hw.machine import Machine
-    from hw.nic.reference import Ring
+    from hw.nic.reference_rings import Ring
 
 _I = SmartRegisters.index
 _STATE, _ERROR = _I["BOOT_STATUS"], _I["BOOT_ERROR"]

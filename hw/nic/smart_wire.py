@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from hw.nic.reference import BYTE_NS, FETCH_NS
+from hw.nic.reference_engines import BYTE_NS, FETCH_NS
 from hw.nic.smart_bus import CHECKSUM_BASE, WIRE_BASE
 from hw.nic.smart_core import Core
 from hw.rv32.engine import BusFault

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hw.inject import parse_fault
 from hw.limits import PRESETS, custom
-from hw.nic.reference import BYTE_NS, FETCH_NS, multicast_hash
+from hw.nic.reference_engines import BYTE_NS, FETCH_NS, multicast_hash
 from hw.wire import loopback
 from verifier.address import MIB
 

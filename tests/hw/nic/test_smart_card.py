@@ -12,7 +12,7 @@ import pytest
 from hw.clock import MS
 from hw.inject import parse_fault
 from hw.limits import PRESETS, custom
-from hw.nic.reference import BYTE_NS, FETCH_NS
+from hw.nic.reference_engines import BYTE_NS, FETCH_NS
 from hw.nic.smart_registers import BootError, State
 from hw.nic.smart_wire import FIFO_FRAMES
 from tests.hw.nic.smart_rig import DMA, HOST, READY, REST, SYSTEM, SmartRig, program, put
