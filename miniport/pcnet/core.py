@@ -178,13 +178,13 @@ class PcnetCore(ReferenceCore):
         context.block.write(0, layout.block(
             context.mode, context.address.to_bytes(6, "little"), self._filters(context),
             (context.rx_ring_address, RX_SLOTS.bit_length() - 1), (context.tx_ring_address, TX_SLOTS.bit_length() - 1)))
-        if not self._select_style(adapter, context):
+
+        def tell(adapter: Adapter) -> bool:
+            return self._tell_where(adapter, context)
+
+        # After a reset the ISR may run for another card on the same line, and it reads CSR0.
+        if not (tell(adapter) if context.interrupt is None else adapter.synchronize_with_interrupt(context.interrupt, tell, adapter)):
             return False
-        address = context.block_address
-        for number, value in ((1, address & 0xFFFF), (2, address >> 16 & self.csr2_mask), (3, hw.CSR3_IDONM), (4, hw.CSR4_VALUE)):
-            self._write(adapter, context, number, value)
-            if self._read(adapter, context, number) != value:
-                return False
         adapter.raw_write_port_ushort(context.registers, hw.RDP, hw.CSR0_INIT)
         for _ in range(INIT_WAITS):
             status = adapter.raw_read_port_ushort(context.registers, hw.RDP)
@@ -194,6 +194,17 @@ class PcnetCore(ReferenceCore):
                 return True
             adapter.stall_execution(WAIT_US)
         return False
+
+    def _tell_where(self, adapter: Adapter, context: Context) -> bool:
+        """Write what the card has to know before INIT. False if it has not understood."""
+        if not self._select_style(adapter, context):
+            return False
+        address = context.block_address
+        for number, value in ((1, address & 0xFFFF), (2, address >> 16 & self.csr2_mask), (3, hw.CSR3_IDONM), (4, hw.CSR4_VALUE)):
+            self._write(adapter, context, number, value)
+            if self._read(adapter, context, number) != value:
+                return False
+        return True
 
     def _select_style(self, adapter: Adapter, context: core.Context) -> bool:
         """The software style that `layout` is for; after power-up it is 0. False if the card does not take it."""

@@ -211,6 +211,18 @@ def test_a_transmitter_that_stopped_makes_the_card_be_reset(nic: str, fault: str
     assert world.ndis.protocol.hang.resets == 1
 
 
+def test_an_isr_that_runs_for_another_card_during_a_reset_finds_csr0() -> None:
+    """Between a write of RAP and the access that it is for no ISR of a shared line may come in."""
+    spec = WorldSpec(nic="pcnet", frames=3, faults=("frame-out#2=never",))
+    stopped = run_world(spec, MINIPORTS["pcnet"], BASE, record=True).machine.injector
+    assert stopped is not None
+    points = range(stopped.counts_at_fire["preempt"] + 1, stopped.counts["preempt"] + 1, 3)
+    assert len(points) > 100
+    for point in points:
+        world = life("pcnet", frames=3, faults=("frame-out#2=never", f"preempt#{point}=interrupt"))
+        assert (world.machine.findings.errors, world.ndis.protocol.hang.resets) == ([], 1)
+
+
 @EACH
 def test_a_card_that_an_abort_stopped_while_nothing_waits_is_reset_at_the_next_check(nic: str) -> None:
     world = life(nic, faults=("dma-write#23",))
