@@ -112,8 +112,10 @@ def one_world(job: Job, miniport: type[Miniport], base: Path, case: Case) -> Wor
         return run_world(job.world_spec(case), miniport, base, record=True, frames=frames)
     except SystemExit as stop:
         raise UsageError(f"the miniport ends the program (exit {stop.code})", "take sys.exit out of it") from None
-    except UsageError:
-        raise
+    except UsageError as problem:
+        if not case.faults and not case.condition:
+            raise
+        raise UsageError(f"{problem.message} (in the world {case.id})", problem.remedy) from problem
     except Exception as problem:
         said = problem.message if isinstance(problem, BedError) else f"{type(problem).__name__}: {problem}"
         raise BedError(f"{said} (in the world {case.id})", problem.remedy if isinstance(problem, BedError) else "") from problem

@@ -54,8 +54,8 @@ class Packets:
         """Blocks of packets that are mapped, one for each piece of the list."""
         self._made = 0
 
-    def make(self, frame: bytes) -> Packet:
-        """A packet that carries *frame*, in fragments."""
+    def make(self, frame: bytes) -> Packet | None:
+        """A packet that carries *frame*, in fragments; None while all memory is taken by packets that have to come back first."""
         length, rng = len(frame), self._rng
         self._check(length)
         lengths = fragments(length, rng)
@@ -64,7 +64,10 @@ class Packets:
         to_the_end = PAGE_SIZE - length - sum(gaps)
         at = to_the_end if rng.below(4) == 0 else min(rng.below(64), to_the_end)
         pages, places = crossing(lengths, [at, *gaps], self._spread)
-        packet, block = self._packet(frame, pages)
+        made = self._packet(frame, pages)
+        if made is None:
+            return None
+        packet, block = made
         ram, done = self._ndis.ram, 0
         kept, ram.tag = ram.tag, packet.number
         for size, place in zip(lengths, places, strict=True):
@@ -78,7 +81,10 @@ class Packets:
     def blank(self, length: int) -> Packet:
         """A packet with room for *length* bytes, none of them written, for `transfer_data`."""
         self._check(length)
-        packet, block = self._packet(bytes(length), 1)
+        made = self._packet(bytes(length), 1)
+        if made is None:
+            raise _no_memory()
+        packet, block = made
         self._ndis.ram.forget(block.physical, PAGE_SIZE)
         first = self._rng.below(length + 1)
         self._describe(packet, block, [(0, first), (PAGE_SIZE - length + first, length - first)])
@@ -120,12 +126,20 @@ class Packets:
         if length > PAGE_SIZE:
             raise UsageError(f"a frame of {length} bytes is no frame", f"send frames of at most {PAGE_SIZE} bytes")
 
-    def _packet(self, frame: bytes, pages: int) -> tuple[Packet, Block]:
-        """A packet that has no bytes yet, and the memory for its frame."""
-        self._made += 1
+    def _packet(self, frame: bytes, pages: int) -> tuple[Packet, Block] | None:
+        """A packet that has no bytes yet, and the memory for its frame; None where that is to be had when others are back."""
         free = self._free[pages]
         block = free.pop() if free else self._block(pages)
         page = self._free_descriptors.pop() if self._free_descriptors else self._page_of_descriptors()
+        if block is None or page is None:
+            if not self._block_of:
+                raise _no_memory()
+            if block is not None:
+                free.append(block)
+            if page is not None:
+                self._free_descriptors.append(page)
+            return None
+        self._made += 1
         packet = Packet(self._ndis.descriptors, page, 0, self._made, PROTOCOL_RESERVED)
         packet.frame = frame
         packet.owner = Owner.PROTOCOL
@@ -154,15 +168,16 @@ class Packets:
         self._described[packet.number] = range(after, at, layout.MDL.size)
         home.packets[page.virtual] = packet
 
-    def _page_of_descriptors(self) -> Block:
+    def _page_of_descriptors(self) -> Block | None:
         ndis = self._ndis
-        block = self._there(ndis.memory.allocate(
+        block = ndis.memory.allocate(
             BlockKind.OTHER, "protocol", f"packet descriptor {len(self._block_of)} of the protocol", PAGE_SIZE, owner="the protocol",
-            adapter=ndis.adapter.number, cached=False))
-        ndis.ram.write_tagged(block.physical, bytes(PAGE_SIZE), 0)
+            adapter=ndis.adapter.number, cached=False)
+        if block is not None:
+            ndis.ram.write_tagged(block.physical, bytes(PAGE_SIZE), 0)
         return block
 
-    def _block(self, pages: int) -> Block:
+    def _block(self, pages: int) -> Block | None:
         ndis = self._ndis
         adapter = ndis.adapter
         lowest, highest = 0, MAXULONG64
@@ -172,16 +187,14 @@ class Packets:
         name = f"packet buffer {self._blocks} of the protocol"
         self._blocks += 1
         if pages > 1:
-            return self._there(ndis.memory.allocate_spread(
-                BlockKind.OTHER, "protocol", name, pages, lowest=lowest, highest=highest, owner="the protocol", adapter=adapter.number))
-        return self._there(ndis.memory.allocate(
-            BlockKind.OTHER, "protocol", name, PAGE_SIZE, lowest=lowest, highest=highest, owner="the protocol", adapter=adapter.number))
+            return ndis.memory.allocate_spread(
+                BlockKind.OTHER, "protocol", name, pages, lowest=lowest, highest=highest, owner="the protocol", adapter=adapter.number)
+        return ndis.memory.allocate(
+            BlockKind.OTHER, "protocol", name, PAGE_SIZE, lowest=lowest, highest=highest, owner="the protocol", adapter=adapter.number)
 
-    @staticmethod
-    def _there(block: Block | None) -> Block:
-        if block is None:
-            raise UsageError("the machine has no memory left for the packets of the protocol", "give the machine more RAM")
-        return block
+
+def _no_memory() -> UsageError:
+    return UsageError("the machine has no memory left for the packets of the protocol", "give the machine more RAM")
 
 
 def padded(frame: bytes) -> bytes:

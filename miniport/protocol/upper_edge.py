@@ -162,7 +162,10 @@ class Protocol:
         """Hand down what the miniport may take now, and give it something else to do."""
         handed = False
         while self.can_go_on:
-            self._hand_down(self._next())
+            packets = self._next()
+            if not packets:
+                break
+            self._hand_down(packets)
             handed = True
         if handed and self._ndis.up:
             self.requests.bother()
@@ -205,13 +208,16 @@ class Protocol:
         limit = 1 if self._array_limit == 1 else 1 + self._rng.below(self._array_limit)
         packets = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
         while len(packets) < limit and not self._waiting and len(self.accepted) + len(packets) < self._at_once:
-            if self._again:
-                packet = self._packets.make(self._again.popleft())
-                self._second_try.add(packet.number)
-            elif self._offered:
-                packet = self._packets.make(self._offered.popleft())
-            else:
+            frames = self._again or self._offered
+            if not frames:
                 break
+            packet = self._packets.make(frames[0])
+            if packet is None:  # no more at once than there is memory for
+                self._at_once = max(len(self.accepted) + len(packets), 1)
+                break
+            if frames is self._again:
+                self._second_try.add(packet.number)
+            frames.popleft()
             packets.append(packet)
         return packets
 
@@ -279,7 +285,11 @@ class Protocol:
         if effect == "receive":
             ndis.nic.receive_frame(EXTRA_FRAME)
         elif effect is not None:
-            self._hand_down([self._packets.make(EXTRA_FRAME)])
+            packet = self._packets.make(EXTRA_FRAME)
+            if packet is not None:
+                self._hand_down([packet])
+            elif ndis.injector is not None:
+                ndis.injector.without_effect("halt", "the protocol has no memory for a packet")
 
     def _send(self, packet: Packet) -> None:
         """MiniportSend; its result is the status."""

@@ -9,15 +9,30 @@ from pathlib import Path
 import pytest
 
 from dmabed.bed import Bed
-from dmabed.campaign import Campaign, Case, Plan, Record
+from dmabed.campaign import Campaign, Case, Plan, Record, Selection, worker
 from dmabed.campaign.baseline import Entry, apply_baseline, baseline_text, read_baseline
 from dmabed.campaign.fingerprint import fingerprint_of
 from dmabed.campaign.journal import Journal
 from dmabed.campaign.shrink import shrink
 from dmabed.spec import WorldSpec
+from miniport.reference import ReferenceMiniport
 from verifier.errors import UsageError
 
 DAY = date(2026, 5, 1)
+
+
+def test_what_cannot_be_lived_is_told_with_its_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*arguments: object, **options: object) -> None:
+        raise UsageError("the machine has no memory", "give it more")
+
+    monkeypatch.setattr(worker, "run_world", no_memory)
+    spec = Bed(frames=1).spec
+    for case, said in ((Case(), "the machine has no memory"),
+                       (Case(("dma-read#1",)), "the machine has no memory (in the world dma-read#1)"),
+                       (Case((), "seed=2"), "the machine has no memory (in the world no-fault@seed=2)")):
+        with pytest.raises(UsageError) as told:
+            worker.one_world(worker.Job(spec, Selection(kinds=())), ReferenceMiniport, Path(), case)
+        assert (told.value.message, told.value.remedy) == (said, "give it more")
 
 
 def failing(case: Case, fingerprint: str = "cause") -> Record:

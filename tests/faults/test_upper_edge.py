@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from dmabed.world import World
+from miniport.adapter import Adapter
+from miniport.packet import Packet
 from miniport.protocol.requests import FILTER_BACK_NS, STORM
-from miniport.protocol.upper_edge import BURST, EXTRA_FRAME
+from miniport.protocol.upper_edge import BURST, EXTRA_FRAME, IN_FLIGHT
 from miniport.reference import ReferenceMiniport
 from miniport.reference.core import RX_SLOTS
 from miniport.reference.serialized import SerializedReferenceMiniport
+from verifier.address import MIB
 from verifier.events import Kind
 
 Lived = Callable[..., World]
@@ -149,3 +152,20 @@ def test_packet_while_reset_runs_is_sent_or_failed_once(lived: Lived) -> None:
     world = lived("frame-out#1=never", "reset#1=send")
     assert clean(world)
     assert not world.ndis.protocol.accepted
+
+
+def test_protocol_without_memory_for_more_packets_waits_until_some_are_back(lived: Lived) -> None:
+    out: list[int] = []
+
+    class Counts(ReferenceMiniport):
+        def send(self, adapter: Adapter, packet: Packet, flags: int) -> int:
+            out.append(len(adapter.outstanding_sends))
+            return super().send(adapter, packet, flags)
+
+    tight = {"windows": "2008", "aged": "adversary", "ram": 64 * MIB, "iommu": True, "incoherent": True, "seed": 3, "frames": 1}
+    world = lived("send#1=burst", "frame-out#2=never", miniport=Counts, **tight)
+    assert clean(world)
+    assert (world.sent, world.lost) == (BURST + 1, 0)
+    again = out.index(1, 1)
+    assert max(out[:again]) == BURST + 1
+    assert IN_FLIGHT < max(out[again:]) < BURST, "those that the reset threw out are made anew, of other shapes"
