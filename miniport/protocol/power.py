@@ -111,9 +111,11 @@ class Power:
         requests, nic = ndis.protocol.requests, ndis.nic
         if self._wake:
             requests.set(OID_PNP_ENABLE_WAKE_UP, self._wake.to_bytes(4, "little"))
-        self._before = (*nic.running(), *nic.settings())
         if self._knows:
             self._judge(Request(OID_PNP_QUERY_POWER, 4))
+        ndis.machine.bus.drain()
+        self._before = (*nic.running(), *nic.settings())
+        requests.asleep = True
         self._set(NDIS_DEVICE_STATE_D3)
         ndis.up = False
         for key, claim in ndis.adapter.claims.items():
@@ -143,6 +145,8 @@ class Power:
         ndis.lockset.waking = False
         ndis.machine.bus.drain()
         self._check_restored()
+        ndis.protocol.requests.asleep = False
+        ndis.protocol.requests.pass_down()
         self.tell_source()
 
     def _set(self, state: int) -> None:

@@ -26,6 +26,7 @@ from miniport.status import (
     OID_GEN_RCV_OK,
     OID_GEN_SUPPORTED_LIST,
     OID_GEN_XMIT_OK,
+    OID_PNP_SET_POWER,
     oid_name,
     status_name,
 )
@@ -76,6 +77,8 @@ class Requests:
         """What the miniport works on."""
         self.held = False
         """True while a reset goes on: NDIS passes no request down."""
+        self.asleep = False
+        """True from OID_PNP_SET_POWER to D3 until the card is back: NDIS passes nothing else down."""
         self.set_to: dict[int, bytes] = {}
         """What was set last, by OID."""
         self._failed_sets: dict[int, bytes] = {}
@@ -102,7 +105,10 @@ class Requests:
         """Pass a request down as soon as the ones before it are done."""
         if request.data is not None and request.lasting:
             self.set_to[request.oid] = request.data
-        self._waiting.append(request)
+        if request.oid == OID_PNP_SET_POWER:
+            self._waiting.appendleft(request)
+        else:
+            self._waiting.append(request)
         self.pass_down()
 
     def restore(self) -> None:
@@ -149,6 +155,8 @@ class Requests:
     def pass_down(self) -> None:
         """Enter the miniport with what waits, while it takes requests."""
         while self._waiting and self.current is None and not self.held and not self._entered and self._ndis.up:
+            if self.asleep and self._waiting[0].oid != OID_PNP_SET_POWER:
+                return
             self._enter(self._waiting.popleft())
 
     def completed(self, routine: str, query: bool, status: int, answer: bytes) -> None:

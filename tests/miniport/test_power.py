@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dmabed.world import World
+from dmabed.spec import WorldSpec
+from dmabed.world import World, run_world
 from miniport import status as s
 from miniport.reference import ReferenceMiniport, SerializedReferenceMiniport
 from miniport.reference import hardware as hw
@@ -321,3 +323,23 @@ def test_before_ndis_5_1_nobody_is_told(live: Any, windows: str, ndis: str) -> N
 def test_the_plug_is_pulled_while_packets_are_out_as_the_seed_says(live: Any) -> None:
     seen = {information for seed in range(1, 9) for _, information in notified(live, frames=100, seed=seed)}
     assert seen == {MAINS, BATTERY}
+
+
+# Requests at bad moments
+
+
+@pytest.mark.keeps("power-restored", "power-no-access")
+@pytest.mark.parametrize("adapters", [1, 3])
+@pytest.mark.parametrize("effect", ["filter-0", "storm"])
+def test_nothing_but_power_goes_down_to_a_card_that_sleeps(effect: str, adapters: int) -> None:
+    def life(*faults: str, record: bool = False) -> World:
+        return run_world(WorldSpec(frames=2, life="suspend", adapters=adapters, faults=faults), ReferenceMiniport, Path(), record=record)
+
+    recording = life(record=True).machine.injector
+    assert recording is not None
+    fired = 0
+    for number in range(1, recording.counts["request"] + 1):
+        world = life(f"request#{number}={effect}")
+        fired += not world.not_fired
+        assert world.machine.findings.errors == []
+    assert fired >= 2 * adapters
