@@ -59,6 +59,11 @@ class _Commands(click.Group):
         try:
             check_siblings()
             return super().invoke(ctx)
+        except click.UsageError as problem:
+            command = self.commands.get(ctx.invoked_subcommand or "")
+            if problem.ctx is None and command is not None:
+                problem.ctx = click.Context(command, ctx, info_name=ctx.invoked_subcommand)
+            raise
         except KeyboardInterrupt:
             raise _Interrupted("interrupted") from None
 
@@ -78,12 +83,16 @@ Examples:
   dmabed run mynic.py                 your miniport, on the reference NIC
   dmabed run mynic.py --address-bits 24 --report out
   dmabed run mynic.py --json | jq .verdict
-  dmabed faults mynic.py              the same life again, with every fault that can happen in it
+  dmabed faults mynic.py              the same life with every fault in turn
   dmabed map mynic.py                 where its memory lies
-  dmabed new mine                     a folder with a miniport and its tests to start from
+  dmabed new mine                     a miniport and its tests to start from
 \b
-Exit codes: 0 clean; 1 findings, refused or not proven; 2 usage or bad input; 3 the bed failed.
-Shell completion (bash; zsh and fish alike): eval "$(_DMABED_COMPLETE=bash_source dmabed)"
+Exit codes:
+  0 clean; 1 findings, refused or not proven; 2 usage or bad input;
+  3 the bed failed
+\b
+Shell completion (bash; zsh and fish alike):
+  eval "$(_DMABED_COMPLETE=bash_source dmabed)"
 """)
 @click.version_option(__version__, prog_name="dmabed", message="%(prog)s %(version)s", help="Show the version and exit.")
 @click.pass_context
@@ -273,7 +282,8 @@ def conform(trace: str, nic: str | None, write: str | None, as_json: bool) -> in
     return _say(commands_conform.conform(trace, nic, write), as_json)
 
 
-@main.command("map", epilog="SIZE: decimal, 0x…, or a number with K, M, G or T (powers of 1024).")
+@main.command("map", short_help="Show the address map at the end of initialize.",
+              epilog="SIZE: decimal, 0x…, or a number with K, M, G or T (powers of 1024).")
 @click.argument("miniport", required=False)
 @_with(*_WORLD, _JSON)
 def map_(as_json: bool, **given: Any) -> int:
@@ -288,7 +298,7 @@ def map_(as_json: bool, **given: Any) -> int:
 
 @main.command()
 @_with(click.option("--state", metavar="STATE", help="Only rules that are enforced, guaranteed, advisory or not-modelled."),
-       click.option("--group", metavar="GROUP", help="Only the rules of one group, A to H or N."), _JSON)
+       click.option("--group", metavar="GROUP", help="Only the rules of one group, A to H, N or P."), _JSON)
 def rules(state: str | None, group: str | None, as_json: bool) -> int:
     """List every rule, with its state: what the bed does about it."""
     from dmabed import commands_rules
@@ -296,7 +306,7 @@ def rules(state: str | None, group: str | None, as_json: bool) -> int:
     return _say(commands_rules.rules(state, group), as_json)
 
 
-@main.command()
+@main.command(short_help="Say what a rule asks for, and how to keep it.")
 @click.argument("rule")
 @_with(_JSON)
 def explain(rule: str, as_json: bool) -> int:
@@ -306,7 +316,7 @@ def explain(rule: str, as_json: bool) -> int:
     return _say(commands_rules.explain(rule), as_json)
 
 
-@main.command()
+@main.command(short_help="Make a folder to start from: a miniport and its tests.")
 @click.argument("folder", metavar="DIR")
 def new(folder: str) -> int:
     """Make a folder to start from: a miniport, its tests, a job for CI, a README.
@@ -454,6 +464,8 @@ def _of_click(problem: click.ClickException) -> tuple[str, str]:
         near = get_close_matches(name, options, 1, 0.75)
         if near:
             remedy = f"did you mean {near[0]}? {remedy}"
+        elif name == "--fault":
+            remedy = f"one fault: dmabed replay MINIPORT --fault POINT; every fault: dmabed faults MINIPORT; {remedy}"
         elif context is not None and context.parent is None:
             remedy = f"options stand behind the command, as in dmabed run {name}; {remedy}"
         return f"no such option {name}", remedy

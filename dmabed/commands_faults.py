@@ -133,6 +133,8 @@ def _plan(world: World, asked: Asked) -> campaign.Plan:
     possible = possible_for(world.miniport)
     conditions: list[str] = []
     if asked.conditions is not None:
+        if not asked.conditions.strip(", "):
+            raise UsageError("no condition is named", "give all, or names with commas between, as placement,windows=xp")
         conditions += single_conditions(asked.conditions, world.spec, possible)
     if asked.pairwise:
         conditions += [one for one in pairwise_conditions(world.spec, possible) if one not in conditions]
@@ -234,13 +236,13 @@ def _shard(text: str | None) -> tuple[int, int]:
         return 1, 1
     number, slash, shards = text.partition("/")
     if not (slash and number.isdecimal() and shards.isdecimal() and text.isascii() and len(text) < 12):
-        raise UsageError(f"--shard: {text!r} is not I/N", "give for instance 2/4, the second of four parts")
+        raise UsageError(f"--shard: {text!r} is not I/N", "give for instance 2/4, the second of four parts; N is at most 10,000")
     return int(number), int(shards)
 
 
 def _number(text: str, option: str, least: int, most: int) -> int:
     if not (text.isdecimal() and text.isascii() and len(text) < 12 and least <= int(text) <= most):
-        raise UsageError(f"{option}: {text!r} is no number from {least} to {most}", "give a whole number")
+        raise UsageError(f"{option}: {text!r} is no whole number from {least:,} to {most:,}", "give a whole number, for instance 4")
     return int(text)
 
 
@@ -251,4 +253,4 @@ def _day(text: str | None) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--today: {text!r} is no date", "write 2027-01-31") from None
+        raise UsageError(f"--today: {text!r} is no date", "write it like 2027-01-31") from None

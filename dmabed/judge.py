@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from dmabed.after_fault import excuse_for, excuse_of
 from hw.dma_rules import AFTER_SHUTDOWN, SHARED_AFTER_FREE
 from hw.frames import describe_difference
+from hw.limits import DmaKind
 from miniport import life, rules
 from miniport.protocol import padded
 from miniport.status import NDIS_STATUS_PENDING, status_name
 from verifier.address import Span
 from verifier.address_book import BlockKind
+from verifier.events import Kind
 from verifier.rule import Rule
 from verifier.where import where_of_function
 
@@ -40,6 +43,16 @@ def refused(seat: Seat) -> None:
     ndis.findings.report(
         rules.INIT_FAILED, f"initialize returned {status_name(seat.status)} although no routine failed and a placement within the "
         "limits exists", where=where, subject=("initialize",))
+
+
+def _state_of(seat: Seat) -> str:
+    """Why a card may stand still, as the end of a sentence: it dropped frames, or none of its engines runs."""
+    nic = seat.nic
+    why = Counter(event[5] for event in seat.machine.events.events if event[1] is Kind.FRAME_DROPPED and event[3] == nic.name)
+    said = [f"{nic.name} dropped {number} frame(s): {reason}" for reason, number in why.items()]
+    if nic.limits.kind is DmaKind.MASTER and nic.present and next(nic.live_pointers(), None) is None:
+        said.append(f"no engine of {nic.name} runs and none of its rings is live")
+    return "".join(f"; {one}" for one in said)
 
 
 def _no_placement(seat: Seat) -> bool:
@@ -96,11 +109,11 @@ def traffic(seat: Seat, faults: Sequence[Fault] | None = None) -> None:
         first = next(iter(protocol.accepted.values()))
         causes = nic.pending_causes()
         report(rules.LOST_CAUSE, f"{len(protocol.accepted)} packet(s) stay with the miniport while nothing moves any more, the first "
-               f"being {first!r}" + (f"; the card waits with {causes}" if causes else ""), where=served, subject=(first,))
+               f"being {first!r}" + (f"; the card waits with {causes}" if causes else "") + _state_of(seat), where=served, subject=(first,))
     elif nic.wire.arrived > len(protocol.received_frames) + nic.lost_for_want_of_descriptors and nic.present \
             and not protocol.hang.resets:
         report(rules.LOST_CAUSE, f"{nic.wire.arrived} frames arrived and {len(protocol.received_frames)} were indicated while "
-               "nothing moves any more", where=served, subject=("receive",))
+               f"nothing moves any more{_state_of(seat)}", where=served, subject=("receive",))
     sent = where_of_function(ndis.miniport.send_packets if ndis.miniport.overrides("send_packets") else ndis.miniport.send)
     if protocol.receiving.incomplete:
         report(rules.RECEIVE_COMPLETE, "no NdisMEthIndicateReceiveComplete follows the last NdisMEthIndicateReceive", where=served,

@@ -62,7 +62,7 @@ def _miniport_of(nic: str) -> str:
 def is_file(text: str) -> bool:
     """True if *text* names a file or a class in one, and no module."""
     head = text.rpartition(":")[0] if _has_class(text) else text
-    return head.endswith(".py") or "/" in head or "\\" in head
+    return head.endswith((".py", ".py:")) or "/" in head or "\\" in head
 
 
 def find_nic(name: str) -> type[Nic]:
@@ -125,8 +125,13 @@ def _has_class(text: str) -> bool:
 
 
 def _load_file(path: Path, base: str) -> ModuleType:
-    if not path.is_file():
-        near = get_close_matches(path.name, [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else [], 1)
+    try:
+        there = path.is_file()
+        beside = [p.name for p in path.parent.glob("*.py") if p.name != path.name] if not there and path.parent.is_dir() else []
+    except OSError as problem:
+        raise UsageError(f"{path} cannot be read: {problem.strerror}", "check the permissions of its folder") from None
+    if not there:
+        near = get_close_matches(path.name, beside, 1)
         hint = f"did you mean {path.parent / near[0]}?" if near else f"give the path of a Python file with a subclass of {base}"
         raise UsageError(f"there is no file {path}", hint)
     try:
@@ -199,14 +204,15 @@ def _class_of(module: ModuleType, class_name: str, text: str, base: type[Base]) 
     local = {name: value for name, value in own.items() if value.__module__ == module.__name__}
     if len(local) != 1:
         what = f"no subclass of {base.__name__}" if not local else f"{len(local)} subclasses of {base.__name__}"
-        raise UsageError(f"{text} holds {what}", f"name one: {text}:{next(iter(local), 'Class')}")
+        remedy = f"name one: {text}:{next(iter(local or own))}" if own else f"write one into it: class Mine({base.__name__})"
+        raise UsageError(f"{text} holds {what}", remedy)
     return next(iter(local.values()))
 
 
 def _short(problem: Exception, path: Path | None) -> str:
     line = ""
     if isinstance(problem, SyntaxError):
-        line = f" (line {problem.lineno})"
+        line = f" (line {problem.lineno})" if problem.lineno else ""
     elif path is not None:
         frames = [f for f in traceback.extract_tb(problem.__traceback__) if f.filename == str(path.resolve())]
         line = f" (line {frames[-1].lineno})" if frames else ""

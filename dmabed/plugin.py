@@ -149,7 +149,19 @@ class PytestBed:
         self._faults.append((point, effect))
 
     def allow(self, *rules: str) -> None:
-        """Findings of these rules do not fail the next `run`: for tests of what breaks a rule on purpose."""
+        """Findings of these rules do not fail the next `run`: for tests of what breaks a rule on purpose. A rule that does not exist
+        fails the test here."""
+        __tracebackhide__ = True
+        from dmabed.catalogue import find
+        from verifier.errors import UsageError
+        problem: UsageError | None = None
+        try:
+            for rule in rules:
+                find(rule)
+        except UsageError as broken:
+            problem = broken
+        if problem is not None:
+            pytest.fail(f"{problem.message}\n{problem.remedy}")
         self._allowed.update(rules)
 
     def run(self, miniport: type[Miniport] | str | None = None, **options: Any) -> dict[str, Any]:
@@ -223,7 +235,7 @@ def _asked(config: pytest.Config, node: pytest.Item, markers: tuple[str, ...]) -
     for name, _ in _OPTIONS:
         value = config.getoption(f"dmabed_{name}")
         if value is not None:
-            options[name] = int(value) if name in ("seed", "processors") else value
+            options[name] = value
     policy: list[dict[str, Any]] = [{name: value for name, _ in _POLICY if (value := config.getoption(f"dmabed_{name}"))}]
     miniport = None
     for marker in (marker for kind in markers for marker in reversed(list(node.iter_markers(kind)))):

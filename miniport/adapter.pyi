@@ -736,7 +736,8 @@ class Adapter(AdapterState):
         busy, or cannot move this length."""
 
     def sleep(self, microseconds: int) -> None:
-        """NdisMSleep. Let virtual time pass, 30 s at most; other things happen meanwhile."""
+        """NdisMSleep. Let virtual time pass, 30 s at most. Interrupts, deferred calls and timers are served as they come, at the
+        latest when it ends."""
 
     def stall_execution(self, microseconds: int) -> None:
         """NdisStallExecution. Wait busily; at most 50 microseconds outside initialize and halt."""

@@ -27,7 +27,7 @@ from verifier.errors import BedError
 from verifier.events import Kind
 from verifier.findings import StopWorld
 from verifier.rule import Rule, declared_rules
-from verifier.where import Where, is_miniport, where_of_function
+from verifier.where import is_miniport, where_of_function
 
 if TYPE_CHECKING:
     from hw.machine import Machine
@@ -216,7 +216,7 @@ class Ndis:
         if broken is not None:
             raise BedError(f"{type(problem).__name__} in {broken.co_qualname}: {problem}",
                            "this is a fault of the bed: please report it with the miniport") from problem
-        where: Where | None = None
+        where = where_of_function(getattr(self.miniport, METHODS[handler], None))
         text = "".join(format_exception_only(problem)).strip().replace("\n", " ")
         for entry in entries(problem):
             if is_miniport(entry.tb_frame.f_code):

@@ -98,9 +98,19 @@ def line_of(where: Where) -> int:
 
 
 def where_of_function(function: object) -> Where | None:
-    """The place where *function* is defined, for findings that belong to a whole handler."""
+    """The place where *function* is defined, for findings that belong to a whole handler. Of a method that a miniport inherits from the
+    bed: the first function that the miniport's classes define."""
     code = getattr(function, "__code__", None)
-    return (code, 0) if isinstance(code, CodeType) else None
+    if not isinstance(code, CodeType):
+        return None
+    owner = getattr(function, "__self__", None)
+    if owner is not None and not is_miniport(code):
+        for base in type(owner).__mro__:
+            for own in vars(base).values():
+                defined = getattr(own, "__code__", None)
+                if isinstance(defined, CodeType) and is_miniport(defined):
+                    return defined, 0
+    return code, 0
 
 
 def place(where: Where | None, base: Path | None = None) -> str | None:

@@ -36,7 +36,12 @@ def campaign_key(job: Job, miniport: type[Miniport]) -> str:
     if spec.pcap is not None:
         files.append(Path(spec.pcap))
     for path in files:
-        state.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+        try:
+            content = path.read_bytes()
+        except OSError as problem:
+            raise UsageError(f"--resume: {path.name} cannot be read: {problem.strerror or problem}",
+                             "all Python files beside the miniport decide whether a finished world still holds: make it readable") from None
+        state.update(path.name.encode() + b"\0" + hashlib.sha256(content).digest())
     return state.hexdigest()[:KEY_LENGTH]
 
 
@@ -46,6 +51,8 @@ class Journal:
     def __init__(self, folder: Path, key: str) -> None:
         self._known: dict[str, Record] = {}
         path = folder / f"{key}.jsonl"
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"--resume: {folder} is no folder", "name a folder; it is made where it does not exist")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             kept = list(_lines(path))

@@ -28,6 +28,11 @@ MOST_RANDOM = 4
 """The most faults of a random set."""
 
 
+def _named(globs: Sequence[str]) -> str:
+    """Globs as a message shows them, an empty one included."""
+    return ",".join(glob or "''" for glob in globs)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One campaign. Every single fault of *selection* is tried in the world of *spec* and under each of *conditions*; with *pairs*
@@ -52,7 +57,7 @@ class Plan:
             raise UsageError("no kind of fault is named", f"known: {', '.join(KINDS)}")
         number, shards = self.shard
         if not 1 <= number <= shards <= 10_000:
-            raise UsageError(f"shard {number}/{shards} does not exist", "give I/N with I from 1 to N")
+            raise UsageError(f"shard {number}/{shards} does not exist", "give I/N with I from 1 to N, and N up to 10,000")
         if not 0 <= self.random <= 10_000_000:
             raise UsageError(f"{self.random} random sets are not offered", "give from 0 to 10,000,000")
 
@@ -86,11 +91,11 @@ class Plan:
         if next(every.all_faults(counts, self.spec), None) is None:
             return
         if not selection.only:
-            raise UsageError(f"skip {','.join(selection.skip)}: this leaves no {selection.what}", "skip less")
+            raise UsageError(f"skip {_named(selection.skip)}: this leaves no {selection.what}", "skip less")
         near = get_close_matches(selection.only[0].partition("#")[0].strip("*"), counts, 1)
         hint = f"did you mean {near[0]}? " if near and not selection.skip else ""
-        besides = f", skip {','.join(selection.skip)}" if selection.skip else ""
-        raise UsageError(f"only {','.join(selection.only)}{besides}: no {selection.what} of this life is called so",
+        besides = f", skip {_named(selection.skip)}" if selection.skip else ""
+        raise UsageError(f"only {_named(selection.only)}{besides}: no {selection.what} of this life is called so",
                          f"{hint}dmabed faults --list shows every point")
 
     def sets(self, recording: Record) -> Iterator[Case]:

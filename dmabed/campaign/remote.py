@@ -115,7 +115,15 @@ class Dask(Spread):
             import distributed
         except ImportError:
             raise UsageError("--dask needs Dask, which is not installed", "install the extra: pip install 'dmabed[dask]'") from None
+        from distributed.comm import addressing
         client: Any = distributed.Client
+        try:
+            scheme, place = addressing.parse_address(address)
+            if scheme in ("tcp", "tls"):
+                addressing.parse_host_port(place)
+        except ValueError:
+            raise UsageError(f"--dask: {address!r} is no address of a scheduler",
+                             "start one with dask scheduler, and give the address it prints, as tcp://127.0.0.1:8786") from None
         try:
             self._client = client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, TypeError) as problem:

@@ -114,7 +114,8 @@ def _not_run(campaign: Campaign, width: int) -> list[Line]:
     out: list[Line] = [[("never run", "head"), (head, "dim")]]
     if coverage.unknown:
         told = f"not known of {', '.join(map(clean, coverage.unknown))}: the source does not give the code that runs"
-        out += [[(line, "warn")] for line in textwrap.wrap(told, width, initial_indent="   ", subsequent_indent="      ")]
+        out += [[(line, "warn")] for line in textwrap.wrap(told, width, initial_indent="   ", subsequent_indent="      ",
+                                                                       break_on_hyphens=False)]
     for one in coverage.missed[:SHOWN]:
         text = f"   {clean(one.file)}:{one.line}  {clean(one.source)}"
         out.append([(text if len(text) <= width else text[:width - 3] + "...", "")])

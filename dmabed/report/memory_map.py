@@ -115,7 +115,7 @@ def build(map_: Json, faults: Sequence[Fault] = (), max_rows: int = MAX_ROWS) ->
     reach_end = None if reach_last is None else int(reach_last) + 1 - offset
     ranges = sorted((Span(r["start"], r["length"]), str(r["kind"]), clean(r.get("name") or ""))
                     for r in map_.get("ranges", ()) if r["length"] > 0)
-    memory = [r for r in ranges if r[1] != "ports"]
+    memory = sorted((r for r in ranges if r[1] != "ports"), key=lambda r: r[1] == "hole")  # registers may lie in a hole
     blocks, elsewhere = _blocks(map_)
     rows: list[Row] = []
     cuts = _cuts(memory, blocks, faults, reach_end, boundary, offset)

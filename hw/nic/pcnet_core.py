@@ -17,6 +17,7 @@ from hw.nic.pcnet_inside import inside
 from hw.nic.pcnet_layout import LONGEST_RING, STYLES, InitBlock
 from hw.nic.pcnet_receive import Receiver
 from hw.nic.pcnet_rules import RESERVED_IN_MEMORY, RINGS_FIRST, STOP_FIRST
+from hw.nic.pcnet_torn import TornPairs
 from hw.register import Slot
 from verifier.address import Span, hex_address
 
@@ -55,6 +56,7 @@ class PcnetCore(Receiver):
         self._block_at = 0
         self._asked = 0
         """What the driver last wrote to RAP, whether that arrived or not."""
+        self.torn = TornPairs()
         super().__init__(machine, limits, adapter, mac)
 
     # Ports
@@ -67,21 +69,20 @@ class PcnetCore(Receiver):
             return self.behind(self.bcrs, value)
         if offset == RAP_OFFSET and value is not None:
             self._asked = value & RAP_MASK
+            self.torn.named(self, self._asked, self._named())
         if offset < 16 and size > 1:
             return self.banks["Wide"].get(offset if size == 2 else 16 + offset)
         return self.ports.get(offset)
 
     def behind(self, bank: str, value: int | None) -> Slot | None:
         """The register of *bank* that RAP names; for a write that has yet to arrive, as RAP will be then."""
-        number: int = self.values[self.rap]
-        if value is not None and self.machine.bus.posted:
-            for device, slot, written, _ in self.machine.bus.posted:
-                if device is self and slot.name == "RAP":
-                    number = written & RAP_MASK
+        number = self.values[self.rap] if value is None else self._named()
         if not self.present:
             number = self._asked
         found = self.banks[bank].get(number)
-        if found is not None and number != self._asked:  # RAP was lost on its way: what is written is not meant for this register
+        meant = self.torn.used(self, bank, number, value is None)
+        # RAP was lost on its way, or changed since: what is written is not meant for this register.
+        if found is not None and (number != self._asked or not meant):
             return replace(found, reserved=0, tagged=0)
         if found is None:
             verb = "read" if value is None else "write"
@@ -89,6 +90,14 @@ class PcnetCore(Receiver):
                 REGISTER_UNKNOWN, f"{self.name}: {verb} of {bank.removeprefix('Isa')}{number}, which {self.model} does not have",
                 subject=((self.name, bank, number),))
         return found
+
+    def _named(self) -> int:
+        """What RAP names once all has arrived that is on its way."""
+        number: int = self.values[self.rap]
+        for device, slot, written, _ in self.machine.bus.posted:
+            if device is self and slot.name == "RAP":
+                number = written & RAP_MASK
+        return number
 
     ports: ClassVar[dict[int, Slot]] = {}
     """The registers that have an offset of their own, in word mode."""
@@ -290,6 +299,7 @@ class PcnetCore(Receiver):
                 self.values[slot.index] = slot.register.reset_value()
         self.values[self.csr15] = mode
         self.values[self.index["RAP"]] = self._asked = 0
+        self.torn.forget()
         if self.machine.injector is not None:
             self._link_after_reset(self.fault("link"))
         self.update_line()
@@ -304,6 +314,7 @@ class PcnetCore(Receiver):
         """As after power-up: all registers, and the station address out of the address PROM."""
         super().reset_registers()
         self._asked = 0
+        self.torn.forget()
         self.style = STYLES[0]
         self.dma.set_limits(self.narrow_limits)
         self.load_aprom()

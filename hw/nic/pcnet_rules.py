@@ -21,3 +21,8 @@ STYLE = rule(
     "pcnet-style", "write 0 to 3 to SWSTYLE in BCR20",
     text="Only the software styles that the data sheet defines are selected.",
     cards=("pcnet", "pcnet-isa"))
+RAP_TORN = rule(
+    "pcnet-rap-torn", "keep the ISR, timers and all other handlers out between the write of RAP and the access that it is for, or let "
+    "each restore RAP",
+    text="Between a write of RAP and the access to a data port that it is for, nobody else leaves another number in RAP.",
+    cards=("pcnet", "pcnet-isa"))

@@ -15,6 +15,7 @@ from hw.inject import Effect
 from hw.limits import PRESETS, DmaLimits
 from hw.nic.base import WIRE_FAULTS, LivePointer, Nic
 from hw.nic.eeprom93c46 import ERASED, WORDS, Eeprom93C46
+from hw.nic.rtl8139_phy_registers import CSCR
 from hw.nic.rtl8139_receive import Receiver
 from hw.nic.rtl8139_registers import CR, EECR, ISR, Registers
 from hw.nic.rtl8139_transmit import Transmitter
@@ -36,8 +37,9 @@ NORMAL, AUTOLOAD, PROGRAM, UNLOCK = range(4)
 """What EECR.EEM means."""
 
 _I = Registers.index
-_CR, _ISR, _IMR, _EECR, _TIMERINT = _I["CR"], _I["ISR"], _I["IMR"], _I["EECR"], _I["TIMERINT"]
+_CR, _ISR, _IMR, _EECR, _CSCR, _TIMERINT = _I["CR"], _I["ISR"], _I["IMR"], _I["EECR"], _I["CSCR"], _I["TIMERINT"]
 _RST, _TE, _RE = CR.RST.mask, CR.TE.mask, CR.RE.mask
+_PUN, _LINK_CHANGED = ISR.PUN.mask, CSCR.LINK_CHANGED.mask
 _EECS, _EESK, _EEDI, _EEM_AT = EECR.EECS.mask, EECR.EESK.mask, EECR.EEDI.mask, EECR.EEM.lsb
 _KEPT = tuple(_I[name] for name in (
     "IDR0", "IDR4", "MAR0", "MAR4", "EECR", "CONFIG0", "CONFIG1", "CONFIG3", "CONFIG4", "CONFIG5", "BMCR", "ANAR", "ANER", "DIS", "FCSC",
@@ -113,7 +115,9 @@ class Rtl8139Nic(Transmitter, Receiver):
                 self.stop_receiver()
 
     def on_write_ISR(self, old: int, new: int) -> None:
-        """Causes were acknowledged."""
+        """Causes were acknowledged; with PUN goes what CSCR says of the link."""
+        if old & ~new & _PUN:
+            self.values[_CSCR] &= ~_LINK_CHANGED
         self.update_line()
 
     def on_write_IMR(self, old: int, new: int) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hw.machine import Machine
 
 _I = Registers.index
-_ISR, _IMR, _BMCR, _DIS = _I["ISR"], _I["IMR"], _I["BMCR"], _I["DIS"]
+_ISR, _IMR, _BMCR, _CSCR, _DIS = _I["ISR"], _I["IMR"], _I["BMCR"], _I["CSCR"], _I["DIS"]
 
 
 class Medium(Nic):
@@ -50,8 +50,8 @@ class Medium(Nic):
         return value | MSR.LINKB.mask * (not self.phy.link) | MSR.SPEED_10.mask * ten
 
     def on_read_CSCR(self, value: int) -> int:
-        """The state of the connection."""
-        return value | CSCR.CON_STATUS.mask * self.phy.link
+        """The state of the connection, and whether it changed since ISR.PUN was acknowledged last."""
+        return value | (CSCR.CON_STATUS.mask | CSCR.LINK_OK.mask) * self.phy.link
 
     def on_write_BMCR(self, old: int, new: int) -> None:
         """Reset of the transceiver, mode, speed, and negotiation anew; nothing while the configuration is locked."""
@@ -86,6 +86,7 @@ class Medium(Nic):
         if self.awake:
             if not up:
                 self.values[_DIS] = (self.values[_DIS] + 1) & 0xFFFF
+            self.values[_CSCR] |= CSCR.LINK_CHANGED.mask
             self.cause(ISR.PUN.mask)
 
     # What both engines need

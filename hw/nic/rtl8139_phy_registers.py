@@ -90,6 +90,8 @@ class CSCR(Register):
     JBEN = Field(7)
     HEARTBEAT = Field(8, reset=1)
     LD = Field(9, reset=1)
+    LINK_OK = Field(10, mode="ro")
+    LINK_CHANGED = Field(11, mode="ro")
     TESTFUN = Field(15, mode="wo")
 
 

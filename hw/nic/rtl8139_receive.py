@@ -19,6 +19,7 @@ from hw.nic.rtl8139_registers import (
     CAPR_BEHIND,
     CR,
     CRC_BYTES,
+    ERSR,
     HEADER,
     ISR,
     RCR,
@@ -55,9 +56,12 @@ LONGEST = 4096
 COPY_NS = 2 * US
 """From the header that says unfinished to the one that says how long the packet is."""
 SLOW_COPY_NS = 400 * US
+WIRE_BYTE_NS = 80
+"""What a byte takes at 100 Mbit/s: the pace of a copy that is told early and does not wait for the whole frame (RCR.RXFTH)."""
 
 _I = Registers.index
 _CR, _RCR, _RBSTART, _MPC = _I["CR"], _I["RCR"], _I["RBSTART"], _I["MPC"]
+_ERSR, _ERBCR, _MULINT = _I["ERSR"], _I["ERBCR"], _I["MULINT"]
 _IDR0, _IDR4, _MAR0, _MAR4 = _I["IDR0"], _I["IDR4"], _I["MAR0"], _I["MAR4"]
 _ROK = PacketStatus.ROK.mask
 _RE, _ISR_ROK = CR.RE.mask, ISR.ROK.mask
@@ -65,6 +69,7 @@ _AAP, _APM, _AM, _AB, _WRAP, _RBLEN = (
     RCR.AAP.mask, RCR.APM.mask, RCR.AM.mask, RCR.AB.mask, RCR.WRAP.mask, RCR.RBLEN.mask)
 _BAR, _MAR, _PAM = PacketStatus.BAR.mask, PacketStatus.MAR.mask, PacketStatus.PAM.mask
 _RBLEN_AT = RCR.RBLEN.lsb
+_ERTH, _MULERINT, _RXFTH = RCR.ERTH.mask, RCR.MULERINT.mask, RCR.RXFTH.mask
 _ACCEPT = _AAP | _APM | _AM | _AB
 
 
@@ -88,6 +93,8 @@ class Receiver(Medium):
         self._received = 0
         self._run = 0
         """Counts the starts of the receiver: what an earlier run still copies is lost."""
+        self._copied_at = 0
+        """When the last packet that is told early is there, in virtual ns: those behind it wait."""
         self._held: list[Callable[[], None]] = []
         """Copies that the card has still to finish when it is awake again."""
         super().__init__(machine, limits, adapter, mac)
@@ -158,6 +165,7 @@ class Receiver(Medium):
         """RE was set: the ring is empty and begins at its first byte."""
         self._write_at = self._read_at = 0
         self._run += 1
+        self._copied_at = 0
         self._started_at = self.armed_by
 
     def stop_receiver(self) -> None:
@@ -255,7 +263,7 @@ class Receiver(Medium):
     def _store(self, frame: bytes, status: int, *, spoil_crc: bool = False) -> None:
         """Find room in the ring, and begin to copy."""
         effect, self.spoil = self.spoil, ""
-        size = self.ring_bytes
+        size, told = self.ring_bytes, self._early_after(len(frame) + CRC_BYTES)
         length = len(frame) + CRC_BYTES
         whole = (HEADER.size + length + 3) & ~3
         room = (self._read_at - self._write_at) % size or size
@@ -264,7 +272,7 @@ class Receiver(Medium):
             return
         at, run = self._write_at, self._run
         self.armed_by = self._started_at
-        early = effect == "unfinished" or self.shows_unfinished
+        early = effect == "unfinished" or self.shows_unfinished or told > 0
         if early:
             if not self._put(at, HEADER.pack(status, UNFINISHED)):
                 return
@@ -289,15 +297,37 @@ class Receiver(Medium):
                     and self._put(at, HEADER.pack(status, length))):
                 if not early:
                     self._write_at = (at + whole) % size
+                if told:
+                    self.values[_ERSR], self.values[_ERBCR] = ERSR.ERGOOD.mask if status & _ROK else ERSR.ERBAD.mask, 0
                 self.cause(_ISR_ROK)
 
+        def tell() -> None:
+            if run == self._run and self.awake:
+                self.values[_ERSR], self.values[_ERBCR] = ERSR.EROK.mask, told
+                self.cause(_ISR_ROK)
+
+        copying = SLOW_COPY_NS if effect == "unfinished" else COPY_NS
+        if told:
+            before = 0
+            if self.values[_RCR] & _RXFTH != _RXFTH and effect != "unfinished":
+                before, copying = max(self._copied_at - self.clock.now, 0), WIRE_BYTE_NS * (len(frame) + CRC_BYTES)
+            self.clock.at(before + copying * told // (len(frame) + CRC_BYTES), tell)
+            copying += before
+            self._copied_at = self.clock.now + copying
         if effect == "unfinished":
             self.cause(_ISR_ROK)
-            self.clock.at(SLOW_COPY_NS, finish)
-        elif self.shows_unfinished:
-            self.clock.at(COPY_NS, finish)
+        if early:
+            self.clock.at(copying, finish)
         else:
             finish()
+
+    def _early_after(self, length: int) -> int:
+        """After how many bytes of a packet of *length* the card tells of it early (4.11 and 4.17); 0: not before its end."""
+        rcr = self.values[_RCR]
+        if not rcr & _ERTH:
+            return 0
+        told = self.values[_MULINT] if rcr & _MULERINT else length * RCR.ERTH.get(rcr) // 16
+        return told if told < length else 0
 
     def _put(self, at: int, data: bytes, tag: int = 0) -> bool:
         """Write into the ring from offset *at* on: around its end, or beyond it where RCR.WRAP says so."""

@@ -167,7 +167,7 @@ class RCR(Register):
     RXFTH = Field(15, 13)
     RER8 = Field(16)
     MULERINT = Field(17)
-    ERTH = Field(27, 24, mode="tag")
+    ERTH = Field(27, 24)
 
 
 class TCTR(Register):

@@ -12,6 +12,7 @@ from miniport.packet import Owner, Packet
 from miniport.routine import UP_TO_DISPATCH, routine
 from miniport.status import NDIS_STATUS_PENDING, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS, status_name
 from miniport.view import View
+from verifier.address import PAGE_SIZE
 from verifier.rule import Severity, rule
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def eth_indicate_receive(ndis: Ndis, adapter: Adapter, context: Any, header: Vie
     problem = ("a deserialized miniport indicates packets with NdisMIndicateReceivePacket" if not adapter.serialized else
                f"a header of {header_size} bytes is shown, an Ethernet header has {_HEADER_BYTES}" if header_size != _HEADER_BYTES else
                f"{lookahead_size} bytes are shown of a packet of {packet_size}" if not 0 <= lookahead_size <= packet_size else
+               f"a packet of {packet_size} bytes is shown; the longest frame of the wire has {PAGE_SIZE} bytes with its header" if
+               packet_size > PAGE_SIZE - _HEADER_BYTES else
                f"more bytes are shown than {header!r} and {lookahead!r} have" if header_size > header.length or
                lookahead_size > lookahead.length else "")
     if problem:

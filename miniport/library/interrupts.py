@@ -213,14 +213,19 @@ def synchronize_with_interrupt(ndis: Ndis, adapter: Adapter, interrupt: Interrup
 @routine("NdisMSleep", irql=(PASSIVE_LEVEL, APC_LEVEL), irql_rule="sleep-below-dispatch", handlers=NOT_AT_DIRQL,
          c="VOID NdisMSleep(ULONG MicrosecondsToSleep)", source="ddi:ndis/nf-ndis-ndismsleep")
 def sleep(ndis: Ndis, adapter: Adapter, microseconds: int) -> None:
-    """Let virtual time pass, 30 s at most; other things happen meanwhile."""
+    """Let virtual time pass, 30 s at most. Interrupts, deferred calls and timers are served as they come, at the latest when it ends."""
     if not 0 <= microseconds <= LONGEST_SLEEP_US:
         ndis.findings.report(rules.SLEEP_IRQL, f"NdisMSleep of {microseconds} us; at most {LONGEST_SLEEP_US}", subject=("sleep",))
         microseconds = LONGEST_SLEEP_US
-    if ndis.scheduler.attention:
-        ndis.scheduler.point(now=True)
+    scheduler, clock = ndis.scheduler, ndis.clock
+    deadline = clock.now + microseconds * US
     ndis.allow(microseconds * US)
-    ndis.clock.advance(microseconds * US)
+    if scheduler.attention:
+        scheduler.point(now=True)
+    while clock.now < deadline:
+        clock.advance(max(min(clock.due, deadline) - clock.now, 0))
+        if scheduler.attention is True:  # something waits; a point that is only counted is none
+            scheduler.point(now=True)
 
 
 @routine("NdisStallExecution", irql=ANY, c="VOID NdisStallExecution(UINT MicrosecondsToStall)",

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 
 def exclusive(ndis: Ndis, handler: int, function: Callable[..., Any], *arguments: Any, tag: int = 0) -> Any:
-    """Enter a handler at DISPATCH_LEVEL; for a serialized miniport under the lock that NDIS holds."""
+    """Enter a handler at DISPATCH_LEVEL; for a serialized miniport under the lock that NDIS holds. What waited for the lock may run
+    before the caller sees the result."""
     if ndis.adapter.attributes & NDIS_ATTRIBUTE_DESERIALIZE:
         return ndis.call(handler, function, *arguments, irql=DISPATCH_LEVEL, tag=tag)
     scheduler = ndis.scheduler
     scheduler.locks += 1
     try:
-        return ndis.call(handler, function, *arguments, irql=DISPATCH_LEVEL, tag=tag)
+        result = ndis.call(handler, function, *arguments, irql=DISPATCH_LEVEL, tag=tag)
     finally:
         scheduler.locks -= 1
+    if scheduler.attention and not scheduler.locks:
+        scheduler.point()
+    return result

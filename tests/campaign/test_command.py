@@ -71,6 +71,7 @@ def test_a_name_that_fits_no_fault_point_is_no_clean_campaign_of_nothing() -> No
     (("--kinds", "device", "--only", "NdisMMapIoSpace"), "no fault point of kind device of this life is called so"),
     (("--only", "NdisMMapIoSpace", "--skip", "*#1*"), "only NdisMMapIoSpace, skip *#1*: no fault point"),
     (("--kinds", ""), "no kind of fault is named"), (("--kinds", ","), "no kind of fault is named"),
+    (("--only", ""), "only '': no fault point"), (("--conditions", ","), "no condition is named"),
 ])
 def test_a_selection_that_leaves_nothing_of_what_is_there_is_refused(words: tuple[str, ...], says: str) -> None:
     for more in (), ("--list",):

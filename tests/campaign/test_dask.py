@@ -116,6 +116,12 @@ def test_a_scheduler_that_does_not_answer_is_refused(monkeypatch: pytest.MonkeyP
     assert result.exit_code == 2 and "no scheduler answers" in result.stderr
 
 
+@pytest.mark.parametrize("address", ["foo", "tcp://", "127.0.0.1:x"])
+def test_what_is_no_address_is_refused_before_anybody_connects(address: str) -> None:
+    result = CliRunner().invoke(main, ["faults", "--dask", address])
+    assert result.exit_code == 2 and f"{address!r} is no address of a scheduler" in result.stderr
+
+
 def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     result = CliRunner().invoke(main, ["faults", "--dask", "tcp://127.0.0.1:9"])

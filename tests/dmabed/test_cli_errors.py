@@ -17,8 +17,10 @@ from jsonschema import Draft202012Validator
 
 import dmabed
 from dmabed import commands
+from dmabed.bed import Bed
 from dmabed.cli import main
 from dmabed.watchdog import TimeIsUp, Watchdog
+from miniport.reference import ReferenceMiniport
 from verifier.errors import BedError, NotModelledError
 
 ROOT = Path(dmabed.__file__).resolve().parent.parent
@@ -126,11 +128,44 @@ def test_wrong_line_exits_with_2_and_a_remedy(words: tuple[str, ...], part: str,
     (("replay", "--fault", "NdisMAllocateSharedMemry#1"), "is no fault point", "did you mean NdisMAllocateSharedMemory?"),
     (("replay", "--fault", "NdisMFreeSharedMemory#1"), "never fails", "choose"),
     (("replay", "none.json"), "none.json cannot be read", "--json"),
+    (("run", "--fault", "frame-out#1"), "no such option --fault", "dmabed replay MINIPORT --fault"),
+    (("faults", "--resume", __file__), "is no folder", "name a folder"),
 ])
 def test_misspelling_is_named_with_a_hint(words: tuple[str, ...], part: str, hint: str) -> None:
     message, remedy = fails(*words)
     assert part in message
     assert hint in remedy
+
+
+def test_option_without_its_argument_names_the_help_of_its_command() -> None:
+    assert "remedy: dmabed faults --help" in CliRunner().invoke(main, ["faults", "--only"]).stderr
+
+
+@pytest.mark.parametrize("name, text, part, hint", [
+    ("none.py", "x = 1", "holds no subclass of Miniport", "write one into it: class Mine(Miniport)"),
+    ("other.py", "from miniport.reference import ReferenceMiniport", "holds no subclass of Miniport", "other.py:ReferenceMiniport"),
+    ("zero.py", "\0", "cannot be imported: SyntaxError: source code string cannot contain null bytes", "mend the file"),
+])
+def test_file_without_a_miniport_says_what_it_lacks(
+        name: str, text: str, part: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text(text, encoding="utf-8")
+    message, remedy = fails("run", name)
+    assert message.endswith(part) and hint in remedy
+
+
+def test_miniport_in_a_folder_that_may_not_be_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(self: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", denied)
+    assert fails("run", "kept/mine.py") == ("kept/mine.py cannot be read: Permission denied", "check the permissions of its folder")
+
+
+def test_help_fits_80_columns() -> None:
+    shown = [CliRunner().invoke(main, [*words, "--help"], terminal_width=80).stdout
+             for words in ([], *([name] for name in main.commands))]
+    assert max(len(line) for page in shown for line in page.splitlines()) <= 80
 
 
 def test_no_command_shows_the_help_and_is_an_error() -> None:
@@ -178,6 +213,15 @@ def test_machine_that_cannot_be_is_refused_and_named(write: Write, machine: str,
 ])
 def test_miniport_that_cannot_be_imported_exits_with_2(write: Write, head: str, part: str) -> None:
     assert part in fails("run", write("pass", head=head))[0]
+
+
+def test_handler_that_cannot_be_called_is_named_by_its_own_line() -> None:
+    class Short(ReferenceMiniport):
+        def initialize(self) -> int:  # type: ignore[override]
+            return 0
+
+    finding = Bed(Short, frames=0).run()["findings"][0]
+    assert finding["rule"] == "miniport-exception" and "test_cli_errors.py" in finding["where"]
 
 
 def test_miniport_that_cannot_be_made_exits_with_2(write: Write) -> None:

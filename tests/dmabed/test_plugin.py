@@ -53,6 +53,26 @@ def test_clean_life_passes_and_marker_sets_the_options(project: pytest.Pytester)
     assert outcomes(project) == {"passed": 1}
 
 
+def test_number_that_is_none_is_refused_with_a_remedy(project: pytest.Pytester) -> None:
+    project.makepyfile('''
+        def test_life(bed):
+            bed.run(frames=1)
+    ''')
+    plugin = () if _installed() else ("-p", "dmabed.plugin")
+    result = project.runpytest_subprocess(*plugin, "--dmabed-seed", "x")
+    result.stdout.fnmatch_lines(["*'x' is not a whole number*"])
+    assert "Traceback" not in result.stdout.str() and "ValueError" not in result.stdout.str()
+
+
+def test_a_rule_that_does_not_exist_cannot_be_allowed(project: pytest.Pytester) -> None:
+    project.makepyfile('''
+        def test_life(bed):
+            bed.allow("oid-mandatry")
+            bed.run(frames=1)
+    ''')
+    assert outcomes(project) == {"failed": 1}
+
+
 def test_leak_fails_the_test_with_the_picture(project: pytest.Pytester) -> None:
     project.makepyfile(mynic=LEAKS, test_it='''
         from mynic import Leaks

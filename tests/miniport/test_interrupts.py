@@ -386,6 +386,42 @@ def test_a_sleep_lasts_what_it_says_and_at_most_30_seconds(live: Any, bare: Any,
     assert times == [(microseconds if not rules else LONGEST_SLEEP_US) * US]
 
 
+@pytest.mark.parametrize("after, when", [(0, 0), (400, 400), (999, 999), (1000, 1000)])
+def test_an_interrupt_during_a_sleep_is_taken_when_it_comes(live: Any, bare: Any, broken: Any, after: int, when: int) -> None:
+    """Whatever the seed: the processors have nothing else to do, and the sleep is not over before the ISR was."""
+    times: list[int] = []
+
+    def isr(adapter: Any) -> tuple[bool, bool]:
+        times.append((adapter._ndis.clock.now - times[0]) // US)
+        return quiet_isr(adapter)
+
+    def initialize(adapter: Any) -> None:
+        _, interrupt = register(adapter, shared=False)
+        times.append(adapter._ndis.clock.now)
+        adapter._ndis.clock.at(after * US, lambda: pull(adapter))
+        adapter.sleep(1000)
+        assert times[1:] == [when]
+        adapter.deregister_interrupt(interrupt)
+
+    for seed in range(1, 9):
+        times.clear()
+        assert broken(live(bare(initialize, isr=isr), seed=seed)) == []
+
+
+def test_a_periodic_timer_fires_in_its_turn_during_a_sleep(live: Any, bare: Any, broken: Any) -> None:
+    times: list[int] = []
+
+    def initialize(adapter: Any) -> None:
+        timer = adapter.initialize_timer(lambda adapter, context: times.append(adapter._ndis.clock.now))
+        begun = adapter._ndis.clock.now
+        adapter.set_periodic_timer(timer, 5)
+        adapter.sleep(21_000)
+        assert [(time - begun) // US for time in times] == [5000, 10_000, 15_000, 20_000]
+        adapter.cancel_timer(timer)
+
+    assert broken(live(bare(initialize))) == []
+
+
 @pytest.mark.breaks("stall-50us")
 @pytest.mark.keeps("stall-50us")
 @pytest.mark.parametrize("microseconds, handler, told_of", [

@@ -142,3 +142,8 @@ def test_halt_may_complete_what_is_still_pending(live: Any, bare: Any, broken: A
     world = live(bare(query_information=pending_queries(0),
                       halt=lambda a: a.query_information_complete(s.NDIS_STATUS_REQUEST_ABORTED)))
     assert broken(world) == []
+
+
+def test_the_mac_options_have_the_bits_of_ntddndis_h() -> None:
+    assert (s.NDIS_MAC_OPTION_COPY_LOOKAHEAD_DATA, s.NDIS_MAC_OPTION_RECEIVE_SERIALIZED, s.NDIS_MAC_OPTION_TRANSFERS_NOT_PEND,
+            s.NDIS_MAC_OPTION_NO_LOOPBACK, s.NDIS_MAC_OPTION_FULL_DUPLEX) == (0x01, 0x02, 0x04, 0x08, 0x10)

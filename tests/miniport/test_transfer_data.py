@@ -116,6 +116,15 @@ def test_what_cannot_be_shown_is_a_finding(live: Any, bare: Any, broken: Any, ch
     assert "receive-lookahead" in broken(live(Shower(bare, **changes).miniport, frames=1))
 
 
+@pytest.mark.breaks("receive-lookahead")
+@pytest.mark.keeps("receive-lookahead")
+@pytest.mark.parametrize("size, rules", [(4081, []), (4082, []), (4083, ["receive-lookahead"]), (16365, ["receive-lookahead"])])
+def test_a_packet_longer_than_any_frame_is_a_finding_and_ends_no_run(live: Any, bare: Any, broken: Any, size: int,
+                                                                     rules: list[str]) -> None:
+    shower = Shower(bare, size=size, answer=lambda adapter, packet, offset, count: (s.NDIS_STATUS_FAILURE, 0))
+    assert of_receives(broken(live(shower.miniport, frames=20))) == rules
+
+
 @pytest.mark.breaks("receive-indications-complete")
 def test_the_end_of_the_indications_has_to_be_said(live: Any, bare: Any, broken: Any) -> None:
     assert of_receives(broken(live(Shower(bare, complete=False).miniport, frames=1))) == ["receive-indications-complete"]

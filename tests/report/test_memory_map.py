@@ -121,6 +121,14 @@ def test_map_of_1_tib_is_as_long_as_one_of_16_mib() -> None:
     assert lengths == [2, 2]
 
 
+def test_registers_in_a_hole_are_shown_as_registers() -> None:
+    ranges = [*small_map()["ranges"], {"start": 64 * MIB, "length": 64 * MIB, "kind": "hole", "name": "hole for devices"},
+              {"start": 96 * MIB, "length": 4096, "kind": "mmio", "name": "nic0 registers"}]
+    rows = memory_map.build(small_map(ranges=ranges)).rows
+    assert [(row.kind, row.name) for row in rows if row.span.start >= 64 * MIB] == [
+        ("hole", "hole for devices"), ("mmio", "nic0 registers"), ("hole", "hole for devices")]
+
+
 def test_free_row_counts_its_boundaries() -> None:
     assert "ram, free; 3 boundaries inside" in memory_map.to_text(small_map(boundary=16 * MIB, reach_last=2**32 - 1))
 

@@ -34,6 +34,16 @@ def cell() -> WhereCell:
     return cell
 
 
+def test_a_method_that_the_bed_supplies_stands_at_the_miniports_first_function() -> None:
+    base = code_of(HOUSE / "miniport" / "miniport.py", "class Base:\n    def halt(self):\n        pass\n")["Base"]
+    names: dict[str, Any] = {"Base": base}
+    exec(compile("class Mine(Base):\n    limit = 1\n    def start(self):\n        pass\n", str(Path("mine.py")), "exec"), names)
+    where = where_of_function(names["Mine"]().halt)
+    assert where is not None and (where[0].co_name, where[0].co_filename) == ("start", "mine.py")
+    bare = where_of_function(base().halt)
+    assert bare is not None and bare[0].co_name == "halt"
+
+
 def test_nothing_is_captured_while_no_handler_runs() -> None:
     assert WhereCell().capture() is None
 

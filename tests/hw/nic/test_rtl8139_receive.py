@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hw.inject import parse_fault
 from hw.nic.rtl8139 import Rtl8139Nic
 from hw.nic.rtl8139_receive import multicast_hash
+from hw.nic.rtl8139_registers import Registers
 from tests.hw.nic.rtl8139_rig import (
     AAP,
     AB,
@@ -84,6 +85,90 @@ def test_without_the_erratum_a_packet_appears_as_a_whole() -> None:
     card.start()
     card.nic.receive_frame(frame())
     assert (card.read("ISR"), card.read("CBR"), card.packet(0)[1]) == (ROK, 68, 64)
+
+
+# Early receive
+
+ERTH_HALF, MULERINT, RXFTH_WHOLE = 8 << 24, 1 << 17, 7 << 13
+EROK, ERBAD, ERGOOD = 1, 4, 8
+
+
+def early(card: Card, rcr: int, misr: int = 0, length: int = 1496) -> tuple[int, int] | None:
+    """When and after how many bytes the card tells of a packet that it has not finished, in ns; None if it does not."""
+    card.start(AAP | RXFTH_WHOLE | rcr)
+    card.write("MULINT", misr)
+    card.machine.bus.drain()
+    began = card.machine.clock.now
+    card.nic.receive_frame(frame(length))
+    while card.machine.clock.now < began + 1990:
+        card.machine.clock.advance(10)
+        if card.nic.values[Registers.index["ISR"]] & ROK:
+            return card.machine.clock.now - began, card.nic.values[Registers.index["ERBCR"]]
+    return None
+
+
+@pytest.mark.parametrize("rcr, misr, told", [
+    (0, 0, None), (0, 64, None), (ERTH_HALF, 0, (1000, 750)), (1 << 24, 0, (130, 93)), (15 << 24, 0, (1880, 1406)),
+    (ERTH_HALF, 64, (1000, 750)), (ERTH_HALF | MULERINT, 0, None), (ERTH_HALF | MULERINT, 64, (90, 64)), (MULERINT, 64, None),
+    (ERTH_HALF | MULERINT, 1488, (1990, 1488)), (ERTH_HALF | MULERINT, 1500, None), (ERTH_HALF | MULERINT, 1504, None)])
+def test_an_early_interrupt_comes_at_the_threshold(rcr: int, misr: int, told: tuple[int, int] | None) -> None:
+    card = Card()
+    assert early(card, rcr, misr) == told
+    assert card.nic.values[Registers.index["ERSR"]] == EROK * (told is not None) and not card.nic.empty
+    card.nic.dma.flush()
+    assert card.machine.ram.read(RING + 2, 2) == b"\xf0\xff"
+    card.settle()
+    assert card.read("ERSR") == ERGOOD * (told is not None)
+
+
+def test_after_an_early_interrupt_the_packet_is_told_when_it_is_whole() -> None:
+    card = Card()
+    assert early(card, ERTH_HALF)
+    card.write("ISR", ROK)
+    assert card.read("ISR") == 0
+    card.settle()
+    assert (card.read("ISR"), card.read("ERSR"), card.read("ERBCR")) == (ROK, ERGOOD, 0)
+    assert card.packet(0)[1:3] == (1500, frame(1496)) and card.rules == []
+
+
+@pytest.mark.parametrize("threshold, due", [(0, [60_000, 120_000, 122_560, 125_120]), (6, [60_000, 120_000, 122_560, 125_120]),
+                                            (7, [1_000, 2_000])])
+def test_a_packet_that_is_told_early_comes_at_the_pace_of_the_wire_unless_the_fifo_takes_it_whole(threshold: int, due: list[int]) -> None:
+    card = Card()
+    card.start(AAP | threshold << 13 | ERTH_HALF)
+    began = card.machine.clock.now
+    card.nic.receive_frame(frame(1496))
+    card.nic.receive_frame(frame())
+    causes, seen = Registers.index["ISR"], []
+    while card.machine.clock.now < began + 130_000:
+        card.machine.clock.advance(10)
+        if card.nic.values[causes] & ROK:
+            seen.append(card.machine.clock.now - began)
+            card.nic.values[causes] = 0
+    assert seen == due
+    assert [card.packet(at)[1] for at in (0, 1504)] == [1500, 64] and card.rules == []
+
+
+def test_a_bad_frame_is_told_early_and_then_as_bad() -> None:
+    card = Card()
+    card.start(AAP | AER | ERTH_HALF)
+    card.nic.receive_bad_frame(frame(), "bad-crc")
+    card.settle()
+    assert card.read("ERSR") == ERBAD
+
+
+@pytest.mark.parametrize("after_ns", [500, 1500])
+def test_a_receiver_that_is_stopped_tells_nothing_of_the_packet_it_was_copying(after_ns: int) -> None:
+    card = Card()
+    card.start(AAP | RXFTH_WHOLE | ERTH_HALF)
+    card.nic.receive_frame(frame())
+    card.machine.clock.advance(after_ns)
+    assert card.nic.values[Registers.index["ISR"]] == ROK * (after_ns > 1000)
+    card.nic.values[Registers.index["ISR"]] = 0
+    card.write("CR", TE)
+    card.machine.bus.drain()
+    card.settle()
+    assert card.read("ISR") == 0
 
 
 # Around the end

@@ -25,7 +25,7 @@ SHEET = {
     "RBSTART": (0, F32, 0, 0, 0, 0, 0), "ERBCR": (0, 0, 0, 0, 0, 0, 0), "ERSR": (0, 0, 0, 0, 0, 0xF0, 0),
     "CR": (1, 0x0C, 0, 0, 0x10, 0xE2, 0), "CAPR": (0xFFF0, F16, 0, 0, 0, 0, 0), "CBR": (0, 0, 0, 0, 0, 0, 0),
     "IMR": (0, 0xE07F, 0, 0, 0, 0x1F80, 0), "ISR": (0, 0, 0xE07F, 0, 0, 0, 0),
-    "TCR": (0x7400_0000, 0x0307_07F1, 0, 0, 0, 0x8038_F80E, 0), "RCR": (0, 0x0003_FFBF, 0, 0, 0, 0xF0FC_0000, 0x0F00_0000),
+    "TCR": (0x7400_0000, 0x0307_07F1, 0, 0, 0, 0x8038_F80E, 0), "RCR": (0, 0x0F03_FFBF, 0, 0, 0, 0xF0FC_0000, 0),
     "TCTR": (0, 0, 0, 0, 0, 0, 0), "MPC": (0, 0, 0, 0, 0, 0xFF00_0000, 0), "EECR": (0, 0xCE, 0, 0, 0, 0x30, 0),
     "CONFIG0": (0, 0x07, 0, 0, 0, 0, 0), "CONFIG1": (0x0D, 0xF3, 0, 0, 0, 0, 0), "TIMERINT": (0, F32, 0, 0, 0, 0, 0),
     "MSR": (0x10, 0, 0, 0, 0, 0x20, 0xC0), "CONFIG3": (0x01, 0x70, 0, 0, 0, 0, 0), "CONFIG4": (0, 0xF5, 0, 0, 0, 0x0A, 0),
@@ -33,11 +33,11 @@ SHEET = {
     "TSDS": (0x000F, 0, 0, 0, 0, 0, 0), "BMCR": (0x3000, 0x3100, 0, 0, 0x8200, 0x4CFF, 0), "BMSR": (0x7809, 0, 0, 0, 0, 0x07C0, 0),
     "ANAR": (0x05E1, 0xA7FF, 0, 0, 0, 0x1800, 0), "ANLPAR": (0, 0, 0, 0, 0, 0, 0), "ANER": (0, 0, 0, 0, 0, 0xFFE0, 0),
     "DIS": (0, 0, 0, F16, 0, 0, 0), "FCSC": (0, 0, 0, F16, 0, 0, 0), "REC": (0, 0, 0, F16, 0, 0, 0),
-    "NWAYTR": (0, 0x0008, 0, 0, 0, 0xFF70, 0x0080), "CSCR": (0x0340, 0x83E5, 0, 0, 0, 0x7C12, 0),
+    "NWAYTR": (0, 0x0008, 0, 0, 0, 0xFF70, 0x0080), "CSCR": (0x0340, 0x83E5, 0, 0, 0, 0x7012, 0),
     "PHY1_PARM": (0, F32, 0, 0, 0, 0, 0), "TW_PARM": (0, F32, 0, 0, 0, 0, 0), "PHY2_PARM": (0, 0xFF, 0, 0, 0, 0, 0),
     "FLASH": (0, 0, 0, 0, 0, 0x00E0_0000, 0xFF1F_FFFF), "CONFIG5": (0, 0x7F, 0, 0, 0, 0x80, 0),
 }
-SHOWN = {"IDR0": 0xD0BE_0D02, "IDR4": 0x0100, "BMSR": 0x782D, "ANLPAR": 0x45E1, "ANER": 0x0001, "CSCR": 0x0348}
+SHOWN = {"IDR0": 0xD0BE_0D02, "IDR4": 0x0100, "BMSR": 0x782D, "ANLPAR": 0x45E1, "ANER": 0x0001, "CSCR": 0x0748}
 """What a read shows after power-up where it is not the cell: station address, and a link that stands."""
 ARMING = {"CR", "CAPR", "RBSTART", "RCR", *(f"TS{kind}{n}" for kind in ("D", "AD") for n in range(4))}
 LOCKED = ("IDR0", "IDR4", "CONFIG0", "CONFIG1", "CONFIG3", "CONFIG4", "BMCR")
@@ -308,6 +308,20 @@ def test_the_link_is_told_by_msr_bmsr_and_a_cause(card: Card) -> None:
     card.settle()
     assert (card.read("ISR"), card.read("MSR") & 4, card.read("BMSR") & 0x24) == (PUN, 0, 0x24)
     assert (card.read("DIS"), card.read("DIS")) == (1, 0)
+
+
+def test_cscr_says_that_the_link_changed_until_the_cause_is_acknowledged(card: Card) -> None:
+    assert card.read("CSCR") & 0xC00 == 0x400
+    card.machine.wire.set_link(False)
+    assert [card.read("CSCR") & 0xC00 for _ in range(2)] == [0x800, 0x800], "reading clears nothing"
+    card.write("ISR", 0xFFFF & ~PUN)
+    assert card.read("CSCR") & 0xC00 == 0x800
+    card.write("ISR", PUN)
+    assert card.read("CSCR") & 0xC00 == 0
+    card.machine.wire.set_link(True)
+    card.settle()
+    assert card.read("CSCR") & 0xC00 == 0xC00
+    assert card.raw(0x74, 4) & 0xFFFF == card.read("CSCR"), "a driver may read it with the reserved bytes behind it"
 
 
 def test_a_loss_of_the_link_is_shown_once_even_if_it_is_back(card: Card) -> None:
