@@ -10,7 +10,7 @@ MINIPORT_EXCEPTION = rule(
     text="A handler of a miniport raises no exception.")
 STATE_UNDECLARED = rule(
     "miniport-state-undeclared", "declare the field in the adapter context: state in the miniport object is seen by no check",
-    text="State that changes after construction lives in the declared adapter context.")
+    text="State that changes after construction lives in the declared adapter context.", explains=False)
 IRQL_RESTORED = rule(
     "irql-restored", "leave the handler at the IRQL at which it was called", also=("init-passive", "halt-passive"),
     text="A handler returns at the IRQL at which it was called.")
@@ -73,7 +73,8 @@ SHARED_FREE_MAPREGS = rule(
 FLUSH_BEFORE_FREE = rule(
     "mmio-flush-before-free", "read a register back after the write that stops the NIC, before memory is freed")
 SHARED_NO_POOL_FREE = rule("shared-no-ndisfreememory", "free shared memory with NdisMFreeSharedMemory")
-POOL_FREE_MATCH = rule("mem-ndisfreememory-flags", "repeat length and flags of the allocation; 0 flags for NdisAllocateMemoryWithTag")
+POOL_FREE_MATCH = rule(
+    "mem-ndisfreememory-flags", "repeat length and flags of the allocation; 0 flags for NdisAllocateMemoryWithTag", explains=False)
 POOL_FREE_IRQL = rule("mem-ndisfreememory-irql", "free pool memory at DISPATCH_LEVEL or below")
 
 MAPREG_WHERE = rule("mapreg-alloc-init-only", "allocate map registers in the initialize handler",

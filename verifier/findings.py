@@ -117,7 +117,7 @@ class Findings:
 
     def _cause(self, finding: Finding) -> Finding | None:
         if finding.rule.symptom:
-            return self.errors[0] if self.errors else None
+            return next((earlier for earlier in self.errors if earlier.rule.explains), None)
         for earlier in self.errors:
             family = [earlier, *earlier.consequences]
             for other in family:

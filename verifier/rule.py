@@ -33,6 +33,8 @@ class Rule:
     """The rule in one sentence, for rules that the rule book does not hold."""
     cards: tuple[str, ...] = ()
     """The models of cards that the rule is about; empty: any."""
+    explains: bool = True
+    """False for a rule that can be broken without any harm to a frame: no symptom stands under its finding."""
 
 
 _registry: dict[str, Rule] = {}
@@ -40,12 +42,12 @@ _registry: dict[str, Rule] = {}
 
 def rule(
     id: str, remedy: str, *, severity: Severity = Severity.ERROR, also: tuple[str, ...] = (), symptom: bool = False,
-    text: str = "", cards: tuple[str, ...] = (),
+    text: str = "", cards: tuple[str, ...] = (), explains: bool = True,
 ) -> Rule:
     """Declare a rule; an id declared twice is an error of the bed."""
     if id in _registry:
         raise ValueError(f"rule {id} is declared twice")
-    declared = Rule(id, remedy, severity, also, symptom, text, cards)
+    declared = Rule(id, remedy, severity, also, symptom, text, cards, explains)
     _registry[id] = declared
     return declared
 

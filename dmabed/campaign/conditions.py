@@ -21,7 +21,7 @@ from verifier.errors import UsageError
 
 AXES: dict[str, tuple[Any, ...]] = {
     "placement": ("hostile", "low", "high", "random"),
-    "bus_offset": (0, 16 * MIB),
+    "bus_offset": (0, 8 * MIB),
     "windows": ("2003", "nt4", "2000", "xp", "xp-sp1", "vista", "2008", "7"),
     "ndis": (None, "4.0", "5.0", "5.1"),
     "aged": (None, "fragments", "adversary"),

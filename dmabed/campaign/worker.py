@@ -24,9 +24,9 @@ from dmabed.load import find_miniport
 from dmabed.output import Printed
 from dmabed.spec import WorldSpec
 from dmabed.watchdog import CANNOT_BE_ENDED, SECONDS, GiveUp, Watchdog, conclude
-from dmabed.world import World, run_world
+from dmabed.world import World, registered_version, run_world
 from miniport.miniport import Miniport
-from verifier.errors import BedError, UsageError
+from verifier.errors import BedError, NotModelledError, UsageError
 
 PARENT_GONE = 71
 """Exit code of a process for which nobody waits any more."""
@@ -88,7 +88,15 @@ def live(job: Job, miniport: type[Miniport], cases: Sequence[Case], give_up: Giv
 
     def all_of_them(notes: Notes | None) -> None:
         for case in cases:
-            world = one_world(job, miniport, base, case)
+            try:
+                world = one_world(job, miniport, base, case)
+            except (UsageError, NotModelledError) as problem:
+                if not case.faults and not case.condition:
+                    raise
+                records.append(_not_lived(job, miniport, case, problem))
+                if notes is not None:
+                    notes.forget()
+                continue
             if dog.stuck is not None and world.outcome == "hang":
                 conclude(world, dog.stuck)
                 if notes is not None:
@@ -112,13 +120,19 @@ def one_world(job: Job, miniport: type[Miniport], base: Path, case: Case) -> Wor
         return run_world(job.world_spec(case), miniport, base, record=True, frames=frames)
     except SystemExit as stop:
         raise UsageError(f"the miniport ends the program (exit {stop.code})", "take sys.exit out of it") from None
-    except UsageError as problem:
-        if not case.faults and not case.condition:
-            raise
-        raise UsageError(f"{problem.message} (in the world {case.id})", problem.remedy) from problem
+    except (UsageError, NotModelledError):
+        raise
     except Exception as problem:
         said = problem.message if isinstance(problem, BedError) else f"{type(problem).__name__}: {problem}"
         raise BedError(f"{said} (in the world {case.id})", problem.remedy if isinstance(problem, BedError) else "") from problem
+
+
+def _not_lived(job: Job, miniport: type[Miniport], case: Case, problem: BedError) -> Record:
+    """The record of a world that the bed cannot live to its end: nothing is proven there, and the others go on."""
+    spec = job.world_spec(case)
+    major, minor = registered_version(spec, miniport)
+    return Record(case, "not-proven", armed=len(case.faults), detail=f"{problem.message}; {problem.remedy}",
+                  replay=spec.replay_line(f"{major}.{minor}"))
 
 
 def folder_of(source: type) -> Path:

@@ -148,14 +148,15 @@ class Nic(RegisterFile, Powered):
         self.dma.armed_by = where
 
     def decode(self, bar: int, offset: int, size: int, value: int | None) -> Slot | None:
-        """The register at *offset*; a finding and None if there is none, or if size or reserved bits are wrong."""
+        """The register at *offset*; a finding and None if there is none, a finding if size or reserved bits are wrong. A card that was
+        pulled out has no bits: whoever changes a register there writes back the ones that it read."""
         slot = self.register_at(bar, offset, size, value)
         if self.registers.joins and (slot is None or slot.width != size):
             slot = joined(type(self), offset, size, value is not None)
         if self.on_unanswered is not None and not self.awake:
             self.on_unanswered(f"{'read' if value is None else 'write'} of {slot.name if slot is not None else hex(offset)}")
         if slot is not None and slot.width == size:
-            if value is not None and value & slot.reserved:
+            if value is not None and value & slot.reserved and self.present:
                 self.machine.findings.report(
                     REGISTER_RESERVED, f"{self.name} {slot.name} (offset 0x{offset:x}): 0x{value:x} sets reserved bits "
                     f"0x{value & slot.reserved:x}", subject=((self.name, slot.name),))

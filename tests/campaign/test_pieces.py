@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,24 +16,32 @@ from dmabed.campaign.fingerprint import fingerprint_of
 from dmabed.campaign.journal import Journal
 from dmabed.campaign.shrink import shrink
 from dmabed.spec import WorldSpec
+from dmabed.world import World
 from miniport.reference import ReferenceMiniport
-from verifier.errors import UsageError
+from verifier.errors import BedError, NotModelledError, UsageError
 
 DAY = date(2026, 5, 1)
 
 
-def test_what_cannot_be_lived_is_told_with_its_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_memory(*arguments: object, **options: object) -> None:
-        raise UsageError("the machine has no memory", "give it more")
+@pytest.mark.parametrize("problem", [UsageError("the machine has no memory", "give it more"), NotModelledError("CSR5", "see the page")])
+def test_a_world_that_cannot_be_lived_to_its_end_costs_itself_alone(problem: BedError, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = worker.run_world
 
-    monkeypatch.setattr(worker, "run_world", no_memory)
-    spec = Bed(frames=1).spec
-    for case, said in ((Case(), "the machine has no memory"),
-                       (Case(("dma-read#1",)), "the machine has no memory (in the world dma-read#1)"),
-                       (Case((), "seed=2"), "the machine has no memory (in the world no-fault@seed=2)")):
-        with pytest.raises(UsageError) as told:
-            worker.one_world(worker.Job(spec, Selection(kinds=())), ReferenceMiniport, Path(), case)
-        assert (told.value.message, told.value.remedy) == (said, "give it more")
+    def broken(spec: WorldSpec, *arguments: Any, **options: Any) -> World:
+        if spec.faults == ("dma-read#2",) or spec.seed == 2:
+            raise problem
+        return whole(spec, *arguments, **options)
+
+    monkeypatch.setattr(worker, "run_world", broken)
+    job = worker.Job(Bed(frames=1).spec, Selection(kinds=()))
+    cases = [Case(), Case(("dma-read#2",)), Case((), "seed=2"), Case(("dma-read#3",))]
+    first, second, third, last = worker.live(job, ReferenceMiniport, cases)
+    assert (first.outcome, last.fired) == ("recovered", 1)
+    for record in (second, third):
+        assert (record.outcome, record.detail, record.fails) == ("not-proven", f"{problem.message}; {problem.remedy}", True)
+    assert second.replay.endswith("--fault 'dma-read#2'") and "--seed 2" in third.replay
+    with pytest.raises(type(problem)):
+        worker.live(worker.Job(Bed(frames=1, seed=2).spec, Selection(kinds=())), ReferenceMiniport, [Case()])
 
 
 def failing(case: Case, fingerprint: str = "cause") -> Record:

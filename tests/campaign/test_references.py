@@ -61,7 +61,7 @@ def test_registers_that_lose_what_is_written_for_good_are_survived_on_each_card(
     lived(nic, None, Selection(chaos=True, persistent=True, only=("register-write:*",)), shard=(1, 3), deepest=2)
 
 
-@pytest.mark.parametrize("condition", ["iommu=yes", "incoherent=yes", "msi=yes", "bus-offset=16M"])
+@pytest.mark.parametrize("condition", ["iommu=yes", "incoherent=yes", "msi=yes", "bus-offset=8M"])
 def test_memory_that_cannot_be_had_is_refused_under_a_condition(condition: str) -> None:
     done = run(Plan(Bed(frames=1).spec, Selection(("routine",), only=("NdisMAllocate*",)), (condition,)))
     assert done.verdict == "clean" and {r.outcome for r in done.records if r.case.faults} == {"refused"}
@@ -84,7 +84,7 @@ def test_every_sweep_is_taken_under_each_condition(nic: str, name: str | None, k
     conditions = conditions_of(nic, name)
     done = lived(nic, name, Selection((kind,)), conditions=conditions)
     lived_under = {record.case.condition for record in done.records if record.case.faults}
-    assert lived_under >= {"", *conditions} - {"bus-offset=16M"}, "on such a bus no memory can be had, and initialize refuses"
+    assert lived_under >= {"", *conditions}
     assert len(done.records) > 50 * len(conditions)
 
 

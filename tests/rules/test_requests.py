@@ -56,6 +56,14 @@ def test_a_request_ends_with_a_documented_status(live: Any, bare: Any, status: i
     assert "request-status-set" not in said(live(bare(query_information=asked(s.OID_GEN_LINK_SPEED, (status, SPEED, 0)))))
 
 
+@pytest.mark.keeps("request-status-set")
+def test_a_card_with_room_for_fewer_addresses_says_so(live: Any, bare: Any) -> None:
+    def full(adapter: Any, oid: int, data: bytes) -> tuple[int, int, int]:
+        return (s.NDIS_STATUS_MULTICAST_FULL if oid == s.OID_802_3_MULTICAST_LIST else s.NDIS_STATUS_SUCCESS), len(data), 0
+
+    assert "request-status-set" not in said(live(bare(set_information=full)))
+
+
 @pytest.mark.breaks("request-status-set")
 def test_a_pending_request_does_not_either(live: Any, bare: Any) -> None:
     def query(adapter: Any, oid: int, length: int) -> tuple[int, bytes, int]:

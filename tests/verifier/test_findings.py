@@ -16,6 +16,7 @@ from verifier.where import Where, WhereCell, line_of, where_of_function
 
 BROKEN = Rule("broken", "mend it", also=("broken-elsewhere",))
 WORN = Rule("worn", "replace it")
+HARMLESS = Rule("harmless", "be tidy", explains=False)
 LOST = Rule("lost", "look for the cause", symptom=True)
 DOUBTFUL = Rule("doubtful", "think about it", severity=Severity.WARNING)
 TASTE = Rule("taste", "mind it", severity=Severity.ADVICE)
@@ -204,6 +205,20 @@ def test_a_symptom_goes_under_the_first_error_whatever_it_is_about(bench: Bench)
     bench.report(LOST, "frame 3 is lost", subject=("frame 3",))
     assert bench.first() == ["cause", "second"]
     assert [finding.message for finding in bench.findings.errors[0].consequences] == ["frame 3 is lost"]
+
+
+def test_a_symptom_stands_under_the_first_error_that_can_explain_it(bench: Bench) -> None:
+    bench.report(HARMLESS, "first")
+    bench.report(BROKEN, "second", block=block())
+    bench.report(LOST, "frame 3 is lost")
+    assert bench.first() == ["first", "second"]
+    assert [[later.message for later in error.consequences] for error in bench.findings.errors] == [[], ["frame 3 is lost"]]
+
+
+def test_a_symptom_stands_beside_errors_that_lose_no_frame(bench: Bench) -> None:
+    bench.report(HARMLESS, "first")
+    bench.report(LOST, "frame 3 is lost")
+    assert bench.first() == ["first", "frame 3 is lost"]
 
 
 def test_a_notice_explains_no_symptom(bench: Bench) -> None:

@@ -107,6 +107,15 @@ def test_writing_a_reserved_bit_is_a_finding_that_names_it(rig: Rig, name: str) 
     assert rig.nic.values[Registers.index[name]] & ~writable == SHEET[name][1]
 
 
+@pytest.mark.keeps("register-reserved")
+@pytest.mark.parametrize("name", [name for name, row in SHEET.items() if row[5]])
+def test_a_card_that_was_pulled_out_has_no_reserved_bits(rig: Rig, name: str) -> None:
+    rig.nic.remove()
+    rig.write(name, rig.read(name) & ~1)
+    rig.settle()
+    assert rig.rules == []
+
+
 @pytest.mark.breaks("register-size")
 @pytest.mark.parametrize("name", SHEET)
 @pytest.mark.parametrize("size", [1, 2, 8])
