@@ -373,8 +373,22 @@ class Adapter(AdapterState):
     def interlocked_add_ulong(self, addend: View, increment: int, lock: SpinLock) -> None:
         """NdisInterlockedAddUlong. Add to the ULONG behind the pointer, under a lock that the caller does not hold."""
 
+    def interlocked_and(self, destination: View, value: int) -> int:
+        """InterlockedAnd. Clear the bits that *value* lacks in the LONG behind the pointer. Returns what was there before,
+        signed."""
+
+    def interlocked_compare_exchange(self, destination: View, exchange: int, comperand: int) -> int:
+        """InterlockedCompareExchange. Store *exchange* in the LONG behind the pointer if it holds *comperand*. Returns what was
+        there, signed."""
+
     def interlocked_decrement(self, addend: View) -> int:
         """NdisInterlockedDecrement. Subtract one from the LONG behind the pointer. Returns the difference, signed."""
+
+    def interlocked_exchange(self, target: View, value: int) -> int:
+        """InterlockedExchange. Store *value* in the LONG behind the pointer. Returns what was there, signed."""
+
+    def interlocked_exchange_add(self, addend: View, value: int) -> int:
+        """InterlockedExchangeAdd. Add *value* to the LONG behind the pointer. Returns what was there before, signed."""
 
     def interlocked_increment(self, addend: View) -> int:
         """NdisInterlockedIncrement. Add one to the LONG behind the pointer. Returns the sum, signed."""
@@ -386,6 +400,9 @@ class Adapter(AdapterState):
     def interlocked_insert_tail_list(self, head: View, entry: View, lock: SpinLock) -> View | None:
         """NdisInterlockedInsertTailList. Append at the end, under a lock that the caller does not hold. Returns what was last
         before, None if nothing was."""
+
+    def interlocked_or(self, destination: View, value: int) -> int:
+        """InterlockedOr. Set the bits of *value* in the LONG behind the pointer. Returns what was there before, signed."""
 
     def interlocked_remove_head_list(self, head: View, lock: SpinLock) -> View | None:
         """NdisInterlockedRemoveHeadList. Take the first entry off, under a lock that the caller does not hold; None if the list is

@@ -192,7 +192,8 @@ REGISTER_HANDLERS = rule(
     "miniport-characteristics", "supply the handlers that NDIS 5 makes mandatory")
 RECEIVE_STATUS = rule("receive-status", "set NDIS_STATUS_SUCCESS or NDIS_STATUS_RESOURCES in each packet before it is indicated")
 TRAFFIC_AFTER_FAULT = rule(
-    "traffic-after-fault", "undo what the failed step had begun, so that the next frame finds ring, packets and locks in order",
+    "traffic-after-fault", "undo what the failed step had begun, so that the next frame finds ring, packets and locks in order; a card "
+    "that stands still needs check_for_hang and reset",
     symptom=True, text="Frames that are sent and received after a fault that is over arrive.")
 FRAME_CHANGED = rule("frame-changed-without-fault", "find the store or the transfer that changed the bytes", symptom=True,
                      text="A frame arrives with the bytes with which it was sent, but for zero padding to 60 bytes.")

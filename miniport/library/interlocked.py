@@ -71,6 +71,17 @@ def _signed(value: int) -> int:
     return value - (value >> 31 << 32)
 
 
+def _change(ndis: Ndis, target: View, change: Callable[[int], int | None]) -> int:
+    """Replace the LONG behind the pointer by what *change* makes of it, None for nothing. What was there, signed."""
+    def step() -> int:
+        before = load_number(target, 0, 4)
+        after = change(before)
+        if after is not None:
+            store_number(target, 0, 4, after)
+        return before
+    return _signed(atomically(ndis, step))
+
+
 @routine("NdisInterlockedIncrement", c="LONG NdisInterlockedIncrement(PLONG Addend)", source="ddi:ndis/nf-ndis-ndisinterlockedincrement",
          event=False)
 def interlocked_increment(ndis: Ndis, adapter: Adapter, addend: View) -> int:
@@ -91,3 +102,38 @@ def interlocked_decrement(ndis: Ndis, adapter: Adapter, addend: View) -> int:
 def interlocked_add_ulong(ndis: Ndis, adapter: Adapter, addend: View, increment: int, lock: SpinLock) -> None:
     """Add to the ULONG behind the pointer, under a lock that the caller does not hold."""
     under_lock(ndis, "NdisInterlockedAddUlong", lock, lambda: _add(ndis, addend, increment))
+
+
+@routine("InterlockedExchange", c="LONG InterlockedExchange(LONG volatile *Target, LONG Value)", event=False,
+         source="ddi:wdm/nf-wdm-interlockedexchange")
+def interlocked_exchange(ndis: Ndis, adapter: Adapter, target: View, value: int) -> int:
+    """Store *value* in the LONG behind the pointer. Returns what was there, signed."""
+    return _change(ndis, target, lambda before: value)
+
+
+@routine("InterlockedCompareExchange", event=False, source="ddi:wdm/nf-wdm-interlockedcompareexchange",
+         c="LONG InterlockedCompareExchange(LONG volatile *Destination, LONG ExChange, LONG Comperand)")
+def interlocked_compare_exchange(ndis: Ndis, adapter: Adapter, destination: View, exchange: int, comperand: int) -> int:
+    """Store *exchange* in the LONG behind the pointer if it holds *comperand*. Returns what was there, signed."""
+    return _change(ndis, destination, lambda before: exchange if before == comperand & 0xFFFFFFFF else None)
+
+
+@routine("InterlockedExchangeAdd", c="LONG InterlockedExchangeAdd(LONG volatile *Addend, LONG Value)", event=False,
+         source="ddi:wdm/nf-wdm-interlockedexchangeadd")
+def interlocked_exchange_add(ndis: Ndis, adapter: Adapter, addend: View, value: int) -> int:
+    """Add *value* to the LONG behind the pointer. Returns what was there before, signed."""
+    return _change(ndis, addend, lambda before: before + value)
+
+
+@routine("InterlockedOr", c="LONG InterlockedOr(LONG volatile *Destination, LONG Value)", event=False,
+         source="ddi:wdm/nf-wdm-interlockedor")
+def interlocked_or(ndis: Ndis, adapter: Adapter, destination: View, value: int) -> int:
+    """Set the bits of *value* in the LONG behind the pointer. Returns what was there before, signed."""
+    return _change(ndis, destination, lambda before: before | value)
+
+
+@routine("InterlockedAnd", c="LONG InterlockedAnd(LONG volatile *Destination, LONG Value)", event=False,
+         source="ddi:wdm/nf-wdm-interlockedand")
+def interlocked_and(ndis: Ndis, adapter: Adapter, destination: View, value: int) -> int:
+    """Clear the bits that *value* lacks in the LONG behind the pointer. Returns what was there before, signed."""
+    return _change(ndis, destination, lambda before: before & value)

@@ -49,6 +49,28 @@ def test_increment_and_decrement_give_the_signed_result(live: Any, bare: Any, br
     assert broken(live(bare(initialize))) == []
 
 
+@pytest.mark.parametrize("change, start, after", [
+    (lambda adapter, at: adapter.interlocked_exchange(at, 5), 0xFFFFFFFF, 5),
+    (lambda adapter, at: adapter.interlocked_exchange(at, -2), 7, 0xFFFFFFFE),
+    (lambda adapter, at: adapter.interlocked_compare_exchange(at, 9, 7), 7, 9),
+    (lambda adapter, at: adapter.interlocked_compare_exchange(at, 9, 6), 7, 7),
+    (lambda adapter, at: adapter.interlocked_compare_exchange(at, 9, -1), 0xFFFFFFFF, 9),
+    (lambda adapter, at: adapter.interlocked_exchange_add(at, 3), 0xFFFFFFFE, 1),
+    (lambda adapter, at: adapter.interlocked_exchange_add(at, -3), 1, 0xFFFFFFFE),
+    (lambda adapter, at: adapter.interlocked_or(at, 0x80000001), 2, 0x80000003),
+    (lambda adapter, at: adapter.interlocked_and(at, -2), 7, 6)])
+def test_each_leaves_its_result_and_gives_what_was_there(live: Any, bare: Any, broken: Any, change: Any, start: int, after: int) -> None:
+    def initialize(adapter: Any) -> None:
+        context, free = with_context(adapter)
+        context.counts[0] = context.counts[2] = 7
+        context.counts[1] = start
+        assert change(adapter, context.at("counts", 1)) == start - (start >> 31 << 32)
+        assert list(context.counts) == [7, after, 7]
+        free()
+
+    assert broken(live(bare(initialize))) == []
+
+
 def test_add_wraps_and_leaves_the_neighbours_alone(live: Any, bare: Any, broken: Any) -> None:
     def initialize(adapter: Any) -> None:
         context, free = with_context(adapter)

@@ -47,7 +47,8 @@ HAL_BUFFERS = frozenset(f"{verb}_{kind}_BUFFER_{size}" for verb in ("READ", "WRI
                         for size in ("UCHAR", "USHORT", "ULONG"))
 ANY_IRQL = REGISTER_ACCESSES | frozenset("""
     NdisGetVersion NdisMSynchronizeWithInterrupt NdisStallExecution NdisAllocateSpinLock NdisFreeSpinLock NdisZeroMemory
-    NdisMoveMemory MmGetPhysicalAddress DbgPrint NdisInterlockedIncrement NdisInterlockedDecrement NdisInitializeListHead
+    NdisMoveMemory MmGetPhysicalAddress DbgPrint NdisInterlockedIncrement NdisInterlockedDecrement InterlockedExchange
+    InterlockedCompareExchange InterlockedExchangeAdd InterlockedOr InterlockedAnd NdisInitializeListHead
     InsertHeadList InsertTailList RemoveHeadList RemoveTailList RemoveEntryList IsListEmpty NdisGetCurrentSystemTime
     NdisGetSystemUpTime NdisMoveFromMappedMemory NdisMoveToMappedMemory NdisZeroMappedMemory NdisRawReadPortBufferUchar
     NdisRawReadPortBufferUshort NdisRawReadPortBufferUlong NdisRawWritePortBufferUchar NdisRawWritePortBufferUshort
