@@ -65,13 +65,14 @@ COMMON: dict[str, tuple[Effect, ...]] = {
         Effect("through-halt", "upper-edge", False, "the protocol keeps the packet until 1 ms after halt began (NDIS 5.1 miniports)"),
     ),
     "send": (
-        Effect("burst", "upper-edge", False, "40 copies of the frame follow at once, however many packets are out"),
+        Effect("burst", "upper-edge", False, "160 copies of the frame follow at once, however many packets are out"),
         Effect("concurrent", "upper-edge", False,
                "the next packet is handed down on the other processor while this one is (deserialized miniports)"),
     ),
     "request": (
         Effect("storm", "upper-edge", False, "16 further requests follow at once"),
         Effect("filter-0", "upper-edge", False, "the packet filter is set to 0 behind it, and back 1 ms later"),
+        Effect("frame", "upper-edge", False, "a frame to everybody arrives before the miniport sees it, perhaps before any filter is set"),
     ),
     "reset": (Effect("send", "upper-edge", False, "a packet is handed down while reset runs (deserialized miniports)"),),
     "halt": (

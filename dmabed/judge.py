@@ -11,7 +11,7 @@ from hw.dma_rules import AFTER_SHUTDOWN, SHARED_AFTER_FREE
 from hw.frames import describe_difference
 from hw.limits import DmaKind
 from miniport import life, rules
-from miniport.protocol import padded
+from miniport.protocol import EXTRA_FRAME, padded
 from miniport.status import NDIS_STATUS_PENDING, status_name
 from verifier.address import Span
 from verifier.address_book import BlockKind
@@ -150,9 +150,9 @@ def traffic(seat: Seat, faults: Sequence[Fault] | None = None) -> None:
 
 
 def _indicated_as_sent(seat: Seat) -> None:
-    """Whatever frames were lost: those that were indicated are frames that were on the wire."""
+    """Whatever frames were lost: those that were indicated are frames that were on the wire, or the one that a fault lets arrive."""
     ndis = seat.ndis
-    on_wire = set(came_in(seat))
+    on_wire = {EXTRA_FRAME, *came_in(seat)}
     for number, got in enumerate(ndis.protocol.received_frames):
         if got not in on_wire:
             ndis.findings.report(

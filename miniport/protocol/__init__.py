@@ -5,7 +5,7 @@ It is unkind, within what the documents allow, and the seed decides how: packets
 returned out of order, requests and changes of the filter come while packets are out.
 """
 
-from miniport.protocol.packets import padded
+from miniport.protocol.packets import EXTRA_FRAME, padded
 from miniport.protocol.upper_edge import IN_FLIGHT, Protocol, exchange
 
-__all__ = ["IN_FLIGHT", "Protocol", "exchange", "padded"]
+__all__ = ["EXTRA_FRAME", "IN_FLIGHT", "Protocol", "exchange", "padded"]

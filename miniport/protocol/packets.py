@@ -24,6 +24,8 @@ from verifier.errors import UsageError
 if TYPE_CHECKING:
     from miniport.ndis import Ndis
 
+EXTRA_FRAME = b"\xff" * 6 + b"\x02\x0d\xbe\xff\xff\x02" + b"\x88\xb5" + bytes(50)
+"""What a fault sends besides, or lets arrive: a frame to everybody."""
 PROTOCOL_RESERVED = 32
 """Bytes of ProtocolReserved in the protocol's own packets."""
 UNDEFINED = b"\xa5" * 32

@@ -12,6 +12,7 @@ from miniport import rules
 from miniport.handlers import Handler
 from miniport.protocol.answers import Answers
 from miniport.protocol.exclusive import exclusive
+from miniport.protocol.packets import EXTRA_FRAME
 from miniport.status import (
     NDIS_PACKET_TYPE_ALL_MULTICAST,
     NDIS_PACKET_TYPE_MULTICAST,
@@ -148,6 +149,8 @@ class Requests:
                 return
             self._waiting.append(Request(OID_GEN_CURRENT_PACKET_FILTER, 4, bytes(4)))
             self._ndis.clock.at(FILTER_BACK_NS, self.restore)
+        elif effect == "frame":
+            self._ndis.nic.receive_frame(EXTRA_FRAME)
         elif effect is not None:
             for number in range(STORM):
                 self._waiting.append(Request(*_ASKED_AT_ANY_TIME[number % len(_ASKED_AT_ANY_TIME)]))

@@ -14,7 +14,7 @@ from miniport.handlers import Handler
 from miniport.packet import Owner, Packet
 from miniport.protocol.exclusive import exclusive
 from miniport.protocol.hang import HangWatch
-from miniport.protocol.packets import Packets
+from miniport.protocol.packets import EXTRA_FRAME, Packets
 from miniport.protocol.power import Power
 from miniport.protocol.receiving import Receiving
 from miniport.protocol.requests import Requests
@@ -56,10 +56,8 @@ _ASKED_AT_BIND = (
 
 IN_FLIGHT = 32
 """Packets that the protocol leaves with the miniport at once."""
-BURST = 40
+BURST = 160
 HALT_RUNS_NS = 1_000
-EXTRA_FRAME = b"\xff" * 6 + b"\x02\x0d\xbe\xff\xff\x02" + b"\x88\xb5" + bytes(50)
-"""What a fault sends besides, or lets arrive."""
 NO_STATUS = 0xFFFFFFFF
 """The status of a packet before `send_packets` sets one."""
 

@@ -12,7 +12,7 @@ from dmabed.world import World
 from miniport.adapter import Adapter
 from miniport.packet import Packet
 from miniport.protocol.requests import FILTER_BACK_NS, STORM
-from miniport.protocol.upper_edge import BURST, EXTRA_FRAME
+from miniport.protocol.upper_edge import BURST, EXTRA_FRAME, IN_FLIGHT
 from miniport.reference import ReferenceMiniport
 from miniport.reference.core import RX_SLOTS
 from miniport.reference.serialized import SerializedReferenceMiniport
@@ -166,6 +166,19 @@ def test_protocol_without_memory_for_more_packets_waits_until_some_are_back(live
     world = lived("send#1=burst", "frame-out#2=never", miniport=Counts, **tight)
     assert clean(world)
     assert (world.sent, world.lost) == (BURST + 1, 0)
-    again = out.index(1, 1)
-    assert max(out[:again]) == BURST + 1
-    assert max(out[again:]) < BURST, "those that the reset threw out are made anew, of other shapes"
+    assert IN_FLIGHT < max(out) < BURST
+
+
+
+@BOTH
+def test_frame_that_arrives_at_a_request_is_dropped_by_the_card_or_indicated(lived: Lived, miniport: Any) -> None:
+    recording = lived(record=True, miniport=miniport, frames=40).machine.injector
+    assert recording is not None
+    seen = []
+    for number in range(1, recording.counts["request"] + 1):
+        world = lived(f"request#{number}=frame", miniport=miniport, frames=40)
+        assert clean(world)
+        got = world.ndis.protocol.received_frames.count(EXTRA_FRAME)
+        dropped = [event[5] for event in world.machine.events.events if event[1] == Kind.FRAME_DROPPED and event[4] == len(EXTRA_FRAME)]
+        seen.append("indicated" if got else dropped[0])
+    assert seen[0] == "receiver off" and seen[-1] == "indicated" and "filtered" in seen

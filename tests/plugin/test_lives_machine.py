@@ -176,7 +176,7 @@ def test_planted_bug_is_found_and_shrunk_to_a_program(miniport: type[ReferenceMi
 ])
 def test_flawed_example_is_caught_and_its_clean_twin_is_not(example: str, rule: str) -> None:
     case = miniport_machine(str(HOUSE / "examples/flawed" / f"{example}.py"))
-    case.settings = hypothesis.settings(case.settings, phases=[hypothesis.Phase.generate])
+    case.settings = hypothesis.settings(case.settings, phases=[hypothesis.Phase.generate], max_examples=4 * case.settings.max_examples)
     text = outcome(case)
     assert "StepFailedError" in text and rule in text
     assert not outcome(miniport_machine(str(HOUSE / "examples/clean" / f"{example}.py"), examples=FEW))
