@@ -223,6 +223,13 @@ class Nic(RegisterFile, Powered):
             return ""
         return effect if effect != FAIL else self.faults[point][0].name
 
+    def fault_of_sending(self) -> str:
+        """The effect of the fault that is due at a frame that is about to leave; what it does to the cable is done."""
+        effect = self.fault("frame-out") if self.machine.injector is not None else ""
+        if effect in ("link-down", "link-flap"):
+            self.wire.disturb(effect)
+        return effect
+
     def break_mac(self) -> None:
         """The card is plugged in: is the memory that holds its station address good?"""
         effect = self.fault("mac")

@@ -120,14 +120,12 @@ class E1000Transmit(E1000Interrupts):
             if (ring.head + number) % ring.count not in ring.spoiled:
                 dma.check_frame(address, length, tag)
             frame += data
-        effect = self.fault("frame-out") if self.machine.injector is not None else ""
+        effect = self.fault_of_sending()
         if effect == "never":
             self._tx_stalled = True
             return
-        if effect in ("link-down", "link-flap"):
-            self.wire.disturb(effect)
-            if not self.link_up:  # the frame stays in the card until the link is back
-                return
+        if effect and not self.link_up:  # the frame stays in the card until the link is back
+            return
         status = {"late-collision": d.LC, "excess-collisions": d.EC}.get(effect, 0)
         if status:
             self.count("LATECOL" if status == d.LC else "ECOL")

@@ -200,9 +200,7 @@ class IsaSlaveNic(Nic):
         if len(frame) < MINIMUM_FRAME:
             frame = frame.ljust(MINIMUM_FRAME, b"\0")
             self.padded += 1
-        effect = self.fault("frame-out")
-        if effect:
-            self.wire.disturb(effect)
+        self.fault_of_sending()
         return self.wire.transmit(frame, (f"DMA channel {self.channel.number}",))
 
     def _receive(self) -> bool:

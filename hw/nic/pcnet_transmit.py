@@ -185,12 +185,10 @@ class Transmitter(PcnetBase):
                 self.dma.check_frame(at, entry.length, tag)
             frame += data
         first, (last, end, _) = chain[0][1], chain[-1]
-        effect = self.fault("frame-out") if self.machine.injector is not None else ""
+        effect = self.fault_of_sending()
         if effect == "never":
             self.stalled = True
             return
-        if effect in ("link-down", "link-flap"):
-            self.wire.disturb(effect)
         status = {"underrun": UFLO, "late-collision": LCOL, "retry": RTRY}.get(effect, 0) << 16
         if not status:
             status = self._put_out(frame, first, end, last)

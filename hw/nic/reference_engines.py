@@ -75,12 +75,10 @@ class ReferenceEngines(ReferenceRings):
                 if index not in ring.spoiled:
                     self.dma.check_frame(address, length, tag)
                 frame = (frame or b"") + data
-        effect = self.fault("frame-out") if self.machine.injector is not None else ""
+        effect = self.fault_of_sending()
         if effect == "never":
             self._stalled = True
             return
-        if effect in ("link-down", "link-flap"):
-            self.wire.disturb(effect)
         good = effect != "underrun" and frame is not None and self._put_on_wire(frame, ring.head)
         done = 0 if good else ERROR
         self.spoil = effect

@@ -229,12 +229,10 @@ class Transmitter(Medium):
             return
         if length:
             self.dma.check_frame(address, length, self.dma.frame_tag(address, length))
-        effect = self.fault("frame-out") if self.machine.injector is not None else ""
+        effect = self.fault_of_sending()
         if effect == "never":
             self._stalled = True
             return
-        if effect in ("link-down", "link-flap"):
-            self.wire.disturb(effect)
         self.spoil = effect
         self.values[_TSD + slot] |= _OWN
         self._sending = self.clock.at(BYTE_NS * length, lambda: self._leave(slot, data, effect))

@@ -63,12 +63,10 @@ class Transmitter:
         at = core.memory.offset(local, length)
         frame = bytes(core.memory.ram[at:at + length])
         fetched = nic.frame_leaves(local, length)
-        self.effect = nic.fault("frame-out") if nic.machine.injector is not None else ""
+        self.effect = nic.fault_of_sending()
         if self.effect == "never":
             self._status = NEVER
             return
-        if self.effect in ("link-down", "link-flap"):
-            nic.wire.disturb(self.effect)
         if fetched < length == MINIMUM_FRAME:
             nic.padded += 1
         good = self.effect != "underrun" and nic.wire.transmit(frame, (f"transmit descriptor {nic.tx.head}",))
