@@ -59,14 +59,6 @@ def store_number(view: View, offset: int, size: int, value: int) -> None:
     store(view.block, view.offset + offset, (value & (1 << size * 8) - 1).to_bytes(size, "little"))
 
 
-def _add(ndis: Ndis, addend: View, value: int) -> int:
-    def add() -> int:
-        total = load_number(addend, 0, 4) + value & 0xFFFFFFFF
-        store_number(addend, 0, 4, total)
-        return total
-    return atomically(ndis, add)
-
-
 def _signed(value: int) -> int:
     return value - (value >> 31 << 32)
 
@@ -80,6 +72,11 @@ def _change(ndis: Ndis, target: View, change: Callable[[int], int | None]) -> in
             store_number(target, 0, 4, after)
         return before
     return _signed(atomically(ndis, step))
+
+
+def _add(ndis: Ndis, addend: View, value: int) -> int:
+    """Add to the number behind the pointer. The sum, unsigned."""
+    return _change(ndis, addend, lambda before: before + value) + value & 0xFFFFFFFF
 
 
 @routine("NdisInterlockedIncrement", c="LONG NdisInterlockedIncrement(PLONG Addend)", source="ddi:ndis/nf-ndis-ndisinterlockedincrement",
